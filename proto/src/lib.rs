@@ -1,0 +1,13 @@
+//! The words of hook as types, and the wire between a relay and a CLI.
+//!
+//! Nothing here does I/O, waits, or reads a clock. `docs/protocol.md` describes the wire for people who write another client.
+
+mod header;
+mod id;
+mod name;
+pub mod wire;
+
+pub use header::{Header, HeaderList};
+pub use id::{BadId, EventId};
+pub use name::{BadName, EndpointName};
+pub use wire::{EventHead, HandOver, Mode, ReplyBy, Settings};
