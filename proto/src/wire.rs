@@ -34,6 +34,7 @@ pub struct ToCli {
 /// What a CLI says.
 pub mod to_relay {
     #[derive(Clone, PartialEq, prost::Oneof)]
+    #[allow(clippy::large_enum_variant, reason = "the large one is the common one")]
     pub enum Kind {
         /// First message of a session.
         #[prost(message, tag = "1")]
@@ -69,6 +70,7 @@ pub mod to_relay {
 /// What a relay says.
 pub mod to_cli {
     #[derive(Clone, PartialEq, prost::Oneof)]
+    #[allow(clippy::large_enum_variant, reason = "the large one is the common one")]
     pub enum Kind {
         /// Answers Hello.
         #[prost(message, tag = "1")]
@@ -393,7 +395,9 @@ macro_rules! codec {
                 if bytes.len() > MAX_MESSAGE {
                     return Err(BadMessage::TooLong(bytes.len()));
                 }
-                <Self as prost::Message>::decode(bytes).map(|m| m.kind).map_err(|e| BadMessage::Malformed(e.to_string()))
+                <Self as prost::Message>::decode(bytes)
+                    .map(|m| m.kind)
+                    .map_err(|e| BadMessage::Malformed(e.to_string()))
             }
         }
     };

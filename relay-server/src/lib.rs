@@ -1,1 +1,27 @@
-//! The relay of hook.
+//! The relay: it gives out public URLs, keeps what is sent to them until it is safe, and hands it to the CLI that listens.
+//!
+//! A letter box: it knows no provider, sees no secret and never reads a body. The path of a request is
+//! `ingress` → `capture` → `exchange` (with `ledger` and `inbox`) → `session` → `reply`.
+
+pub mod body;
+mod capture;
+pub mod command;
+mod database;
+mod drain;
+mod endpoint;
+mod exchange;
+pub mod inbox;
+mod ingress;
+mod ledger;
+pub mod link;
+mod own;
+pub mod public_url;
+pub mod registry;
+mod relay;
+mod reply;
+mod server;
+mod session;
+
+pub use relay::{Access, Config, Relay};
+pub use reply::is_hop_by_hop;
+pub use server::run;

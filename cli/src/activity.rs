@@ -1,0 +1,137 @@
+//! What happened, for whoever shows it. The engine says these and never prints; outputs consume them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::journal::{Attempt, EventRow};
+
+#[derive(Debug, Clone)]
+pub enum Activity {
+    /// The first thing that is said.
+    Started(Started),
+    /// A relay is being connected to.
+    Connecting { relay: String },
+    /// Every endpoint is reachable. Said once.
+    Ready { endpoints: Vec<Endpoint>, after: Duration },
+    /// The connection to the relay was lost, or could not be made.
+    Reconnecting { attempt: u32, retry_in: Duration, error: &'static str, detail: String },
+    /// It is back.
+    Reconnected { after: Duration, meanwhile: u64 },
+    /// The machine slept.
+    Slept { for_: Duration },
+    App(App),
+    Event(Box<Seen>),
+    /// An attempt ended.
+    Attempt(Box<Tried>),
+    /// The reply deadline passed; the sender heard queued and the attempt goes on.
+    Slow { event: Arc<EventRow>, after: Duration },
+    /// The sender left before its reply.
+    SenderLeft { event: Arc<EventRow> },
+    /// Events that stay where they are.
+    Backlog { endpoint: String, waiting: u64, held: u64 },
+    Trouble(Trouble),
+    Stopped(Stopped),
+}
+
+#[derive(Debug, Clone)]
+pub struct Started {
+    pub pid: u32,
+    pub journal: String,
+    pub endpoints: Vec<Endpoint>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    pub name: String,
+    pub public_url: String,
+    pub forward_to: Vec<Forward>,
+    pub mirror: bool,
+    /// The relay lives in this process.
+    pub embedded: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Forward {
+    /// Empty: all paths.
+    pub prefix: String,
+    pub url: String,
+    /// The target has a path of its own.
+    pub has_path: bool,
+    pub app: AppState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppState {
+    Up(Duration),
+    Down,
+    Unknown,
+}
+
+/// An app came up or went down. Said once per change.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// Scheme, host and port.
+    pub target: String,
+    pub up: bool,
+    pub error: Option<&'static str>,
+    /// How long it was down.
+    pub after: Duration,
+    /// Events that will be forwarded now.
+    pub owed: u64,
+    /// Events whose sender heard that the app was down.
+    pub undelivered: u64,
+}
+
+/// An event is in the journal.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub row: Arc<EventRow>,
+    /// Only when bodies are shown.
+    pub body: Option<Bytes>,
+    /// No attempt will follow: why, in a word of `State`.
+    pub settled: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Tried {
+    pub row: Arc<EventRow>,
+    pub attempt: Attempt,
+    /// The beginning of the answer, or all that is kept when bodies are shown.
+    pub body: Bytes,
+    pub heard: Heard,
+}
+
+/// What the sender heard of this attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// The app's own answer.
+    App,
+    /// 2xx from hook, now or before.
+    Queued,
+    /// That the app is down or broke off.
+    BadGateway,
+    /// Nothing from this attempt.
+    Nothing,
+}
+
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// A word of the closed list in the JSON schema.
+    pub code: &'static str,
+    pub message: String,
+    pub next: Option<String>,
+    pub fatal: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Stopped {
+    pub events: u64,
+    pub ok: u64,
+    pub failed: u64,
+    pub undelivered: u64,
+    pub owed: u64,
+    pub after: Duration,
+    pub reason: &'static str,
+}

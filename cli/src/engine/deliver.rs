@@ -1,0 +1,254 @@
+//! One event whose turn it is: connect, try, record, reply, and what follows from how it went (DESIGN §5).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hook_proto::EventId;
+use tokio::time::Instant;
+
+use super::endpoint::{Endpoint, Options, Way};
+use super::lane::Lane;
+use crate::activity::{Activity, Heard, Tried};
+use crate::forward::attempt::{self, EventBody, Outcome, Try};
+use crate::forward::ConnectError;
+use crate::journal::{self, Attempt, AttemptEnd, BodyKey, EventRow, Kind, NewAttempt, State};
+use crate::platform::now_ms;
+use crate::session::Replier;
+
+/// An event that came while its sender waits, or is a mirror's copy.
+pub struct Live {
+    pub id: EventId,
+    pub row: Arc<EventRow>,
+    pub body: EventBody,
+    pub path: String,
+    pub replier: Option<Replier>,
+    /// The attempt that was committed with the event.
+    pub attempt: Option<u32>,
+    pub received: Instant,
+}
+
+pub async fn live(lane: &Arc<Lane>, live: Live) {
+    let Some(endpoint) = lane.endpoint() else { return };
+    let _running = lane.engine.begin();
+    let was_down = lane.is_down();
+    let begun = Instant::now();
+    let connection = match lane.client.connect().await {
+        Ok(connection) => connection,
+        Err(error) => return not_connected(lane, &endpoint, &live, live.attempt, &error, begun).await,
+    };
+    if was_down {
+        lane.came_up();
+    }
+    let n = match live.attempt {
+        Some(n) => n,
+        None => match begin(lane, &live.row, &live.path, Kind::Live).await {
+            Some(n) => n,
+            None => return,
+        },
+    };
+    let this = this(&live.row, &live.body, &live.path, n, &endpoint.options);
+    let outcome = attempt::run(&lane.engine.journal, &lane.client, connection, &this, live.replier.as_ref()).await;
+    if let Some(error) = &outcome.not_connected {
+        return not_connected(lane, &endpoint, &live, Some(n), error, begun).await;
+    }
+    let mut heard = if outcome.answered_sender { Heard::App } else { Heard::Queued };
+    if let (Some(replier), false) = (&live.replier, outcome.answered_sender) {
+        let reason = outcome.end.detail.clone().unwrap_or_default();
+        if replier.by_hook(502, &live.row.id, "failed", &format!("{reason}; the event is kept.")).await {
+            heard = Heard::BadGateway;
+        } else if replier.has_left() {
+            heard = Heard::Nothing;
+        }
+    }
+    let retry = heard == Heard::Queued && live.replier.as_ref().is_none_or(|r| !r.is_waiting());
+    ended(lane, &endpoint, &live.row, n, Kind::Live, outcome, heard, retry).await;
+}
+
+/// An event that is owed: from an earlier run, an absence, a hold, or a retry.
+pub async fn owed(lane: &Arc<Lane>, id: EventId, seq: u64) {
+    let Some(endpoint) = lane.endpoint() else { return };
+    let _running = lane.engine.begin();
+    let loaded = lane.engine.journal.read(move |c| load(c, seq)).await;
+    let (row, body) = match loaded {
+        Ok(Some(loaded)) => loaded,
+        Ok(None) => return,
+        Err(error) => return lane.engine.journal_failed(&error),
+    };
+    let Way::To(_, path) = endpoint.way(&row.head.path, row.head.query.as_deref()) else { return };
+    let connection = match lane.client.connect().await {
+        Ok(connection) => connection,
+        Err(error) => {
+            lane.still_owed(id, seq);
+            return lane.went_down(&error);
+        }
+    };
+    let kind = if row.state == State::Retrying { Kind::Retry } else { Kind::Backlog };
+    let Some(n) = begin(lane, &row, &path, kind).await else { return };
+    let this = this(&row, &body, &path, n, &endpoint.options);
+    let outcome = attempt::run(&lane.engine.journal, &lane.client, connection, &this, None).await;
+    if let Some(error) = &outcome.not_connected {
+        record_end(lane, &row, n, kind, outcome.end.clone(), None, Heard::Queued).await;
+        lane.still_owed(id, seq);
+        return lane.went_down(error);
+    }
+    ended(lane, &endpoint, &row, n, kind, outcome, Heard::Queued, true).await;
+}
+
+type Loaded = (Arc<EventRow>, EventBody);
+
+fn load(connection: &rusqlite::Connection, seq: u64) -> rusqlite::Result<Option<Loaded>> {
+    let Some(row) = EventRow::by_seq(connection, seq)? else { return Ok(None) };
+    let key = BodyKey::Event(seq);
+    let body = if row.size <= journal::PART as u64 {
+        EventBody::Memory(Bytes::from(key.read(connection, journal::PART)?))
+    } else {
+        EventBody::Journal(key)
+    };
+    Ok(Some((Arc::new(row), body)))
+}
+
+/// Writes the attempt's row before its first byte. `None`: another process is at it, or it is settled.
+async fn begin(lane: &Arc<Lane>, row: &EventRow, path: &str, kind: Kind) -> Option<u32> {
+    let engine = &lane.engine;
+    let attempt = NewAttempt {
+        kind,
+        target: lane.client.target.url(path),
+        owner: engine.owner.clone(),
+        started_at: now_ms(),
+    };
+    let (seq, journal) = (row.seq, engine.journal.path().to_owned());
+    match engine.journal.write(move |c| journal::begin_owed(c, &journal, seq, &attempt)).await {
+        Ok((n, _)) => n,
+        Err(error) => {
+            engine.journal_failed(&error);
+            None
+        }
+    }
+}
+
+fn this<'a>(row: &'a EventRow, body: &EventBody, path: &'a str, n: u32, options: &'a Options) -> Try<'a> {
+    Try {
+        seq: row.seq,
+        n,
+        head: &row.head,
+        body: body.clone(),
+        path,
+        replay: false,
+        timeout: options.timeout,
+        shape: &options.shape,
+    }
+}
+
+/// The app was down for a live event: its sender hears so, unless it heard queued; then the event stays owed.
+async fn not_connected(
+    lane: &Arc<Lane>,
+    endpoint: &Endpoint,
+    live: &Live,
+    n: Option<u32>,
+    error: &ConnectError,
+    begun: Instant,
+) {
+    lane.went_down(error);
+    let end = attempt::not_connected(error, begun);
+    let n = match n {
+        Some(n) => n,
+        None => match begin(lane, &live.row, &live.path, Kind::Live).await {
+            Some(n) => n,
+            None => return,
+        },
+    };
+    let options = &endpoint.options;
+    let left = live.replier.as_ref().is_some_and(Replier::has_left);
+    if options.hold && !left {
+        if let Some(replier) = &live.replier {
+            replier.by_hook(options.queued_status, &live.row.id, "queued", "").await;
+        }
+        record_end(lane, &live.row, n, Kind::Live, end, None, Heard::Queued).await;
+        return lane.push_owed(live.id, live.row.seq).await;
+    }
+    // Whoever claims the reply decides: a sender that was told queued is owed the event.
+    let told = live.replier.as_ref().filter(|r| r.claim());
+    if told.is_none() && !left {
+        record_end(lane, &live.row, n, Kind::Live, end, None, Heard::Queued).await;
+        return lane.push_owed(live.id, live.row.seq).await;
+    }
+    lane.told_down();
+    let heard = if told.is_some() { Heard::BadGateway } else { Heard::Nothing };
+    record_end(lane, &live.row, n, Kind::Live, end, Some(State::Undelivered), heard).await;
+    if let Some(replier) = told {
+        replier.in_hooks_words(502, &live.row.id, "undelivered", &format!("the app is down: {error}; the event is kept.")).await;
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "the facts of one ended attempt")]
+async fn ended(
+    lane: &Arc<Lane>,
+    endpoint: &Endpoint,
+    row: &Arc<EventRow>,
+    n: u32,
+    kind: Kind,
+    outcome: Outcome,
+    heard: Heard,
+    retry: bool,
+) {
+    let good = outcome.end.error.is_none() && outcome.end.status.is_some_and(|s| (200..300).contains(&s));
+    let again = retry && !good && n <= endpoint.options.retry;
+    let state = if again { State::Retrying } else { State::Ended };
+    record_end(lane, row, n, kind, outcome.end, Some(state), heard).await;
+    if again && let Ok(id) = row.id.parse() {
+        retry_later(lane, id, row.seq, n);
+    }
+}
+
+/// Puts a failed event back after 1 s, 2 s, 4 s … a minute.
+pub fn retry_later(lane: &Arc<Lane>, id: EventId, seq: u64, n: u32) {
+    let wait = Duration::from_secs(1 << n.saturating_sub(1).min(6)).min(Duration::from_secs(60));
+    let lane = Arc::downgrade(lane);
+    tokio::spawn(async move {
+        tokio::time::sleep(wait).await;
+        if let Some(lane) = lane.upgrade() {
+            lane.push_owed(id, seq).await;
+        }
+    });
+}
+
+async fn record_end(
+    lane: &Arc<Lane>,
+    row: &Arc<EventRow>,
+    n: u32,
+    kind: Kind,
+    end: AttemptEnd,
+    state: Option<State>,
+    heard: Heard,
+) {
+    let engine = &lane.engine;
+    let seq = row.seq;
+    let shown = end.clone();
+    if let Err(error) = engine.journal.write(move |c| journal::end_attempt(c, seq, n, &end, state)).await {
+        engine.journal_failed(&error);
+    }
+    let body = if engine.bodies && shown.kept > shown.body.len() as u64 {
+        engine.journal.read(move |c| BodyKey::Attempt(seq, n).read(c, usize::MAX)).await.map(Bytes::from).unwrap_or_default()
+    } else {
+        Bytes::from(shown.body.clone())
+    };
+    let attempt = Attempt {
+        n,
+        kind: kind.as_str().to_owned(),
+        target: row.target.clone().unwrap_or_else(|| lane.client.target.to_string()),
+        owner: engine.owner.clone(),
+        started_at: shown.ended_at.saturating_sub(shown.ms),
+        ended_at: Some(shown.ended_at),
+        request: shown.request,
+        status: shown.status,
+        error: shown.error.map(str::to_owned),
+        detail: shown.detail,
+        ttfb_ms: shown.ttfb_ms,
+        ms: Some(shown.ms),
+        response: shown.response,
+        size: shown.size,
+        kept: shown.kept,
+    };
+    engine.emit(Activity::Attempt(Box::new(Tried { row: row.clone(), attempt, body, heard })));
+}

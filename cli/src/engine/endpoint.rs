@@ -1,0 +1,80 @@
+//! An endpoint that this process listens to: its targets and the options a person gave.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::filter::Filter;
+use crate::forward::{Client, Shape};
+use crate::target::{self, ForwardTo, LeavesTarget, Target};
+
+use super::{Engine, Lane};
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub routes: Vec<ForwardTo>,
+    pub shape: Shape,
+    pub insecure: bool,
+    /// For a whole attempt.
+    pub timeout: Duration,
+    /// The reply deadline.
+    pub reply_within: Duration,
+    pub respond: Option<u16>,
+    pub queued_status: u16,
+    pub hold: bool,
+    pub retry: u32,
+    pub concurrency: Option<usize>,
+    pub filter: Option<Filter>,
+    pub max_backlog: Option<usize>,
+    pub mirror: bool,
+}
+
+pub const DEFAULT_CONCURRENCY: usize = 16;
+
+pub struct Endpoint {
+    pub name: String,
+    /// Where its events are kept under: the relay's public URL, or `embedded`.
+    pub relay: String,
+    pub options: Options,
+    lanes: HashMap<Target, Arc<Lane>>,
+}
+
+/// Where an event goes.
+pub enum Way {
+    /// To a target: its lane, and the path to ask for.
+    To(Arc<Lane>, String),
+    Nowhere,
+    Leaves(LeavesTarget),
+}
+
+impl Endpoint {
+    pub fn new(
+        engine: &Arc<Engine>,
+        name: String,
+        relay: String,
+        options: Options,
+        tls: Option<&Arc<rustls::ClientConfig>>,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|endpoint| {
+            let lanes = options.routes.iter().map(|route| {
+                let client = Client::new(route.target.clone(), tls.cloned());
+                (route.target.clone(), Lane::new(engine.clone(), endpoint.clone(), client, &options))
+            });
+            let lanes = lanes.collect();
+            Self { name, relay, lanes, options }
+        })
+    }
+
+    pub fn way(&self, path: &str, query: Option<&str>) -> Way {
+        let Some((target, rest)) = target::route(&self.options.routes, path) else { return Way::Nowhere };
+        let Some(lane) = self.lanes.get(target) else { return Way::Nowhere };
+        match target.join(rest, query) {
+            Ok(path) => Way::To(lane.clone(), path),
+            Err(leaves) => Way::Leaves(leaves),
+        }
+    }
+
+    pub fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
+        self.lanes.values()
+    }
+}

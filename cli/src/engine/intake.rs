@@ -1,0 +1,250 @@
+//! A hand-over is journaled, acked, and given its place; or settled by a rule (DESIGN §5.3–5.5).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hook_proto::{EventHead, EventId, HandOver};
+use tokio::time::Instant;
+
+use super::deliver::Live;
+use super::endpoint::{Endpoint, Way};
+use super::{Engine, Lane};
+use crate::activity::{Activity, Seen};
+use crate::filter::Filter;
+use crate::forward::attempt::EventBody;
+use crate::journal::{self, BodyKey, Commit, EventRow, Handled, Kind, NewAttempt, NewEvent, State};
+use crate::platform::now_ms;
+use crate::session::Replier;
+use crate::subject;
+
+/// One event as a session hands it over, its body complete.
+pub struct Incoming {
+    pub id: EventId,
+    pub head: EventHead,
+    pub body: Body,
+    pub sha256: [u8; 32],
+    pub hand_over: HandOver,
+    /// Where the sender waits.
+    pub replier: Option<Replier>,
+}
+
+pub enum Body {
+    Memory(Bytes),
+    /// Its parts are in the journal.
+    Parts,
+}
+
+/// What is decided before the journal is asked.
+struct Plan {
+    state: State,
+    lane: Option<(Arc<Lane>, String)>,
+    /// The lane has a place free now, so the attempt's row is committed with the event's.
+    at_once: bool,
+}
+
+impl Engine {
+    /// Takes an event in. Gives the commit that holds it; once that is fsynced, the hand-over may be acked.
+    pub async fn take(self: &Arc<Self>, endpoint: &Arc<Endpoint>, incoming: Incoming) -> Option<Commit> {
+        let received = Instant::now();
+        let plan = plan(endpoint, &incoming);
+        let target = plan.lane.as_ref().map(|(lane, path)| lane.client.target.url(path));
+        let attempt = target.clone().filter(|_| plan.at_once).map(|target| NewAttempt {
+            kind: Kind::Live,
+            target,
+            owner: self.owner.clone(),
+            started_at: now_ms(),
+        });
+        let memory = match &incoming.body {
+            Body::Memory(bytes) => Some(bytes.clone()),
+            Body::Parts => None,
+        };
+        let event = NewEvent {
+            head: incoming.head.clone(),
+            body: memory.clone(),
+            sha256: incoming.sha256,
+            origin: "captured",
+            parent: None,
+            project: self.project.clone(),
+            relay: endpoint.relay.clone(),
+            endpoint: endpoint.name.clone(),
+            target: target.clone(),
+            state: plan.state,
+            hand_over: incoming.hand_over,
+        };
+        let written = self.journal.write(move |c| journal::record(c, &event, attempt.as_ref()).map(|r| (r, event))).await;
+        let ((recorded, event), commit) = match written {
+            Ok(done) => done,
+            Err(error) => {
+                self.give_up(&plan);
+                self.journal_failed(&error);
+                if let Some(replier) = &incoming.replier {
+                    replier.by_hook(503, &incoming.head.id, "refused", "this event could not be kept; send it again.").await;
+                }
+                return None;
+            }
+        };
+        let row = Arc::new(row(recorded.seq, event));
+        match recorded.handled {
+            Handled::New { attempt } => {
+                let body = memory.map_or(EventBody::Journal(BodyKey::Event(row.seq)), EventBody::Memory);
+                self.fresh(endpoint, plan, incoming, row, body, attempt, received).await;
+            }
+            handled => {
+                self.give_up(&plan);
+                self.known(endpoint, &plan, &incoming, recorded.seq, handled).await;
+            }
+        }
+        Some(commit)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one call; the parts have one owner each")]
+    async fn fresh(
+        self: &Arc<Self>,
+        endpoint: &Arc<Endpoint>,
+        plan: Plan,
+        incoming: Incoming,
+        row: Arc<EventRow>,
+        body: EventBody,
+        attempt: Option<u32>,
+        received: Instant,
+    ) {
+        let shown = match &body {
+            EventBody::Memory(bytes) if self.bodies => Some(bytes.clone()),
+            EventBody::Journal(key) if self.bodies => {
+                let key = key.clone();
+                self.journal.read(move |c| key.read(c, usize::MAX)).await.ok().map(Bytes::from)
+            }
+            _ => None,
+        };
+        self.emit(Activity::Event(Box::new(Seen { row: row.clone(), body: shown, settled: row.state != State::Owed })));
+        let replier = incoming.replier;
+        let (State::Owed, Some((lane, path))) = (row.state, plan.lane) else {
+            self.give_up_place(plan.at_once, None);
+            if let Some(replier) = replier {
+                settled_reply(endpoint, &replier, &row).await;
+            }
+            return;
+        };
+        if let (Some(code), Some(replier)) = (endpoint.options.respond, &replier) {
+            replier.by_hook(code, &row.id, "responded", "").await;
+        }
+        if incoming.hand_over == HandOver::Queued {
+            lane.push_owed(incoming.id, row.seq).await;
+            return;
+        }
+        if let Some(replier) = &replier {
+            watch_deadline(self, endpoint, replier.clone(), row.clone(), endpoint.options.reply_within);
+        }
+        let live = Live { id: incoming.id, row, body, path, replier, attempt, received };
+        if plan.at_once { lane.start(live) } else { lane.push_live(live) }
+    }
+
+    /// A known event is never a second row, and nothing is sent for it twice.
+    async fn known(
+        self: &Arc<Self>,
+        endpoint: &Arc<Endpoint>,
+        plan: &Plan,
+        incoming: &Incoming,
+        seq: u64,
+        handled: Handled,
+    ) {
+        if let (Handled::OwedAgain, Some((lane, _))) = (handled, &plan.lane) {
+            lane.push_owed(incoming.id, seq).await;
+        }
+        if let Some(replier) = &incoming.replier {
+            replier.by_hook(endpoint.options.queued_status, &incoming.head.id, "queued", "").await;
+        }
+    }
+
+    fn give_up(&self, plan: &Plan) {
+        self.give_up_place(plan.at_once, plan.lane.as_ref());
+    }
+
+    fn give_up_place(&self, at_once: bool, lane: Option<&(Arc<Lane>, String)>) {
+        if let (true, Some((lane, _))) = (at_once, lane) {
+            lane.give_place_back();
+        }
+    }
+}
+
+fn plan(endpoint: &Endpoint, incoming: &Incoming) -> Plan {
+    let settled = |state| Plan { state, lane: None, at_once: false };
+    let left_out = |filter: &Filter| {
+        let body: &[u8] = match &incoming.body {
+            Body::Memory(bytes) => bytes,
+            Body::Parts => &[],
+        };
+        !subject::head_matches(filter, &incoming.head, body)
+    };
+    match endpoint.way(&incoming.head.path, incoming.head.query.as_deref()) {
+        Way::Nowhere => settled(State::Captured),
+        Way::Leaves(_) => settled(State::Refused),
+        Way::To(..) if endpoint.options.filter.as_ref().is_some_and(left_out) => settled(State::Filtered),
+        Way::To(lane, path) => {
+            let live = matches!(incoming.hand_over, HandOver::Awaited | HandOver::Copy);
+            let at_once = live && lane.take_place();
+            Plan { state: State::Owed, lane: Some((lane, path)), at_once }
+        }
+    }
+}
+
+/// What a sender hears of an event that goes nowhere.
+async fn settled_reply(endpoint: &Endpoint, replier: &Replier, row: &EventRow) {
+    match row.state {
+        State::Refused => {
+            replier.by_hook(400, &row.id, "refused", "the path leaves the target's own path; kept, not forwarded.").await;
+        }
+        _ => {
+            replier.by_hook(endpoint.options.respond.unwrap_or(200), &row.id, row.state.as_str(), "").await;
+        }
+    }
+}
+
+/// Says queued to the sender at the deadline, whatever the attempt does.
+fn watch_deadline(
+    engine: &Arc<Engine>,
+    endpoint: &Arc<Endpoint>,
+    replier: Replier,
+    row: Arc<EventRow>,
+    within: Duration,
+) {
+    let (engine, status) = (engine.clone(), endpoint.options.queued_status);
+    let weak = replier.downgrade();
+    drop(replier);
+    tokio::spawn(async move {
+        tokio::time::sleep(within).await;
+        let Some(replier) = Replier::upgrade(&weak) else { return };
+        if replier.by_hook(status, &row.id, "queued", "").await {
+            engine.emit(Activity::Slow { event: row, after: within });
+        }
+    });
+}
+
+fn row(seq: u64, event: NewEvent) -> EventRow {
+    let content_type = event.head.headers.iter().find(|h| h.name == "content-type");
+    let state = if event.hand_over == HandOver::Given { State::Recorded } else { event.state };
+    EventRow {
+        seq,
+        id: event.head.id.clone(),
+        origin: event.origin.to_owned(),
+        project: event.project,
+        relay: event.relay,
+        endpoint: event.endpoint,
+        size: event.head.body_size,
+        sha256: event.sha256.to_vec(),
+        content_type: content_type.map(|h| String::from_utf8_lossy(&h.value).into_owned()),
+        state,
+        queued: event.hand_over == HandOver::Queued,
+        target: event.target,
+        provider: None,
+        event_type: None,
+        provider_event_id: None,
+        verdict: None,
+        last_status: None,
+        last_error: None,
+        last_ms: None,
+        attempts: 0,
+        head: event.head,
+    }
+}

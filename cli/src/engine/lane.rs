@@ -1,0 +1,204 @@
+//! One target of one endpoint: its queue, and whether its app is up.
+
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use hook_proto::EventId;
+use tokio::time::Instant;
+
+use super::deliver::{self, Live};
+use super::endpoint::{DEFAULT_CONCURRENCY, Endpoint, Options};
+use super::queue::{Next, Queue};
+use super::Engine;
+use crate::activity::{Activity, App};
+use crate::forward::{Client, ConnectError};
+use crate::journal::{self, State};
+
+/// How often an app that is down is looked for.
+const PROBE: Duration = Duration::from_millis(500);
+
+pub struct Lane {
+    pub engine: Arc<Engine>,
+    endpoint: Weak<Endpoint>,
+    pub client: Client,
+    queue: Mutex<Queue<Live>>,
+    app: Mutex<AppSeen>,
+}
+
+#[derive(Default)]
+struct AppSeen {
+    down_since: Option<Instant>,
+    /// Events whose sender heard so meanwhile.
+    undelivered: u64,
+}
+
+impl Lane {
+    pub fn new(engine: Arc<Engine>, endpoint: Weak<Endpoint>, client: Client, options: &Options) -> Arc<Self> {
+        let live = options.concurrency.unwrap_or(DEFAULT_CONCURRENCY);
+        let queue = Mutex::new(Queue::new(live, options.concurrency.unwrap_or(1)));
+        Arc::new(Self { engine, endpoint, client, queue, app: Mutex::default() })
+    }
+
+    pub fn endpoint(&self) -> Option<Arc<Endpoint>> {
+        self.endpoint.upgrade()
+    }
+
+    /// Takes a place for a live event that may start before all others. [`Lane::start`] uses it.
+    pub fn take_place(&self) -> bool {
+        lock(&self.queue).start_live_now()
+    }
+
+    pub fn give_place_back(self: &Arc<Self>) {
+        lock(&self.queue).live_done();
+        self.pump();
+    }
+
+    /// Starts a live event whose place was taken.
+    pub fn start(self: &Arc<Self>, live: Live) {
+        let lane = self.clone();
+        tokio::spawn(async move {
+            deliver::live(&lane, live).await;
+            lane.give_place_back();
+        });
+    }
+
+    pub fn push_live(self: &Arc<Self>, live: Live) {
+        lock(&self.queue).push_live(live);
+        self.pump();
+    }
+
+    /// Queues what is owed; what is beyond `--max-backlog` is held.
+    pub async fn push_owed(self: &Arc<Self>, id: EventId, seq: u64) {
+        lock(&self.queue).push_owed(id, seq);
+        self.hold_beyond().await;
+        self.pump();
+    }
+
+    pub async fn push_all_owed(self: &Arc<Self>, owed: Vec<(EventId, u64)>) {
+        {
+            let mut queue = lock(&self.queue);
+            owed.into_iter().for_each(|(id, seq)| queue.push_owed(id, seq));
+        }
+        self.hold_beyond().await;
+        self.pump();
+    }
+
+    /// The relay handed over all that it held.
+    pub fn caught_up(self: &Arc<Self>) {
+        lock(&self.queue).caught_up();
+        self.pump();
+    }
+
+    pub fn behind(&self) {
+        lock(&self.queue).behind();
+    }
+
+    pub fn owed(&self) -> usize {
+        lock(&self.queue).owed_len()
+    }
+
+    pub fn is_down(&self) -> bool {
+        lock(&self.queue).down
+    }
+
+    /// Starts whatever may start.
+    pub fn pump(self: &Arc<Self>) {
+        loop {
+            // Bound in its own statement, so that the lock is gone before anything is spawned.
+            let next = lock(&self.queue).next();
+            match next {
+                None => return,
+                Some(Next::Live(live)) => self.start(live),
+                Some(Next::Owed(id, seq)) => {
+                    let lane = self.clone();
+                    tokio::spawn(async move {
+                        deliver::owed(&lane, id, seq).await;
+                        lock(&lane.queue).owed_done();
+                        lane.pump();
+                    });
+                }
+            }
+        }
+    }
+
+    /// Puts an event back in its place in the order, because nothing was sent.
+    pub fn still_owed(&self, id: EventId, seq: u64) {
+        lock(&self.queue).push_owed(id, seq);
+    }
+
+    pub fn told_down(&self) {
+        lock(&self.app).undelivered += 1;
+    }
+
+    /// The app could not be connected to. Says so once, and looks for it until it is back.
+    pub fn went_down(self: &Arc<Self>, error: &ConnectError) {
+        lock(&self.queue).down = true;
+        {
+            let mut app = lock(&self.app);
+            if app.down_since.is_some() {
+                return;
+            }
+            app.down_since = Some(Instant::now());
+        }
+        self.engine.emit(Activity::App(App {
+            target: self.client.target.origin(),
+            up: false,
+            error: Some(error.code()),
+            after: Duration::ZERO,
+            owed: 0,
+            undelivered: 0,
+        }));
+        let lane = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(PROBE).await;
+                let Some(lane) = lane.upgrade() else { return };
+                if lane.client.probe().await.is_ok() {
+                    return lane.came_up();
+                }
+            }
+        });
+    }
+
+    /// The app took a connection.
+    pub fn came_up(self: &Arc<Self>) {
+        lock(&self.queue).down = false;
+        let seen = std::mem::take(&mut *lock(&self.app));
+        if let Some(since) = seen.down_since {
+            self.engine.emit(Activity::App(App {
+                target: self.client.target.origin(),
+                up: true,
+                error: None,
+                after: since.elapsed(),
+                owed: self.owed() as u64,
+                undelivered: seen.undelivered,
+            }));
+        }
+        self.pump();
+    }
+
+    async fn hold_beyond(&self) {
+        let Some(endpoint) = self.endpoint() else { return };
+        let Some(limit) = endpoint.options.max_backlog else { return };
+        let (beyond, waiting) = {
+            let mut queue = lock(&self.queue);
+            (queue.beyond(limit), queue.owed_len())
+        };
+        if beyond.is_empty() {
+            return;
+        }
+        let held = beyond.len() as u64;
+        let change = move |c: &rusqlite::Connection| beyond.iter().try_for_each(|seq| journal::settle(c, *seq, State::Held));
+        match self.engine.journal.write(change).await {
+            Ok(_) => {
+                let endpoint = endpoint.name.clone();
+                self.engine.emit(Activity::Backlog { endpoint, waiting: waiting as u64, held });
+            }
+            Err(error) => self.engine.journal_failed(&error),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

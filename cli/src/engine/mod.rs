@@ -1,0 +1,84 @@
+//! From a hand-over to an ended attempt: journal, turn, forward, reply. Emits activities and never prints.
+
+mod deliver;
+mod endpoint;
+mod intake;
+mod lane;
+mod queue;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+
+pub use endpoint::{Endpoint, Options};
+pub use intake::{Body, Incoming};
+pub use lane::Lane;
+
+use crate::activity::{Activity, Trouble};
+use crate::journal::{Journal, JournalError};
+
+/// What everything in the engine shares.
+pub struct Engine {
+    pub journal: Journal,
+    /// This process, in the journal.
+    pub owner: String,
+    pub project: String,
+    activities: mpsc::UnboundedSender<Activity>,
+    /// Outputs show bodies, so activities carry them.
+    pub bodies: bool,
+    counts: Counts,
+}
+
+#[derive(Default)]
+struct Counts {
+    running: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Engine {
+    pub fn new(
+        journal: Journal,
+        owner: String,
+        project: String,
+        activities: mpsc::UnboundedSender<Activity>,
+        bodies: bool,
+    ) -> Arc<Self> {
+        Arc::new(Self { journal, owner, project, activities, bodies, counts: Counts::default() })
+    }
+
+    pub fn emit(&self, activity: Activity) {
+        // Nobody listens any more: the process is about to end.
+        if self.activities.send(activity).is_err() {
+            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Attempts under way.
+    pub fn running(&self) -> u64 {
+        self.counts.running.load(Ordering::Acquire)
+    }
+
+    fn begin(self: &Arc<Self>) -> Running {
+        self.counts.running.fetch_add(1, Ordering::AcqRel);
+        Running(self.clone())
+    }
+
+    fn journal_failed(&self, error: &JournalError) {
+        self.emit(Activity::Trouble(Trouble {
+            code: "journal",
+            message: error.to_string(),
+            next: Some(error.next()),
+            fatal: false,
+        }));
+    }
+}
+
+/// Counts an attempt in for as long as it lives.
+struct Running(Arc<Engine>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.counts.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,143 @@
+//! What the app is sent: the event's own fields, less those of the hop, plus hook's few (DESIGN §5, "Fidelity";
+//! docs/fidelity.md lists every difference).
+
+use hook_proto::{EventHead, Header, HeaderList};
+use hook_relay_server::is_hop_by_hop;
+
+use crate::target::Target;
+
+/// What a person asked to be different towards the app.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shape {
+    pub host: HostField,
+    /// `--header`: set, in place of the event's own of that name.
+    pub headers: HeaderList,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum HostField {
+    /// The target's own.
+    #[default]
+    Target,
+    /// As the sender said it.
+    Preserve,
+    Given(String),
+}
+
+/// The marks by which an app can tell attempts of one event apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Marks<'a> {
+    pub event_id: &'a str,
+    pub attempt: u32,
+    pub replay: bool,
+}
+
+/// The header fields of an attempt, framing left to hyper.
+pub fn fields(event: &EventHead, target: &Target, shape: &Shape, marks: &Marks<'_>) -> HeaderList {
+    let named_by_connection: Vec<String> = event
+        .headers
+        .iter()
+        .filter(|h| h.name == "connection")
+        .flat_map(|h| String::from_utf8_lossy(&h.value).to_ascii_lowercase().split(',').map(str::to_owned).collect::<Vec<_>>())
+        .map(|name| name.trim().to_owned())
+        .collect();
+    let replaced = |name: &str| shape.headers.iter().any(|h| h.name == name);
+    let mut fields = vec![Header::new("host", host(event, target, shape))];
+    fields.extend(
+        event
+            .headers
+            .iter()
+            .filter(|h| !is_ours(&h.name) && !is_hop_by_hop(&h.name) && !replaced(&h.name))
+            .filter(|h| !named_by_connection.contains(&h.name))
+            .cloned(),
+    );
+    if let Some(forwarded) = &event.forwarded {
+        let all = [("for", &forwarded.r#for), ("proto", &forwarded.proto), ("host", &forwarded.host)];
+        let told = all.iter().map(|(what, value)| (format!("x-forwarded-{what}"), value));
+        fields.extend(told.filter(|(n, _)| !replaced(n)).map(|(n, v)| Header::new(n, v.as_bytes().to_vec())));
+    }
+    fields.push(Header::new("hook-event-id", marks.event_id.as_bytes().to_vec()));
+    fields.push(Header::new("hook-attempt", marks.attempt.to_string().into_bytes()));
+    if marks.replay {
+        fields.push(Header::new("hook-replay", "1"));
+    }
+    fields.extend(shape.headers.iter().cloned());
+    if !event.trailers.is_empty() {
+        let names: Vec<&str> = event.trailers.iter().map(|h| h.name.as_str()).collect();
+        fields.push(Header::new("trailer", names.join(", ").into_bytes()));
+    }
+    fields
+}
+
+/// Fields that hook sets, or that belong to the framing, whatever the sender said.
+fn is_ours(name: &str) -> bool {
+    matches!(name, "host" | "content-length" | "expect" | "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-host")
+        || name.starts_with("hook-")
+        || name.starts_with("hook_")
+}
+
+fn host(event: &EventHead, target: &Target, shape: &Shape) -> Vec<u8> {
+    match &shape.host {
+        HostField::Target => target.authority().into_bytes(),
+        HostField::Given(host) => host.clone().into_bytes(),
+        HostField::Preserve => match event.headers.iter().find(|h| h.name == "host") {
+            Some(host) => host.value.to_vec(),
+            None => target.authority().into_bytes(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hook_proto::wire::Forwarded;
+
+    use super::*;
+
+    fn sent(headers: &[(&str, &str)], shape: &Shape) -> Vec<String> {
+        let event = EventHead {
+            headers: headers.iter().map(|(n, v)| Header::new(*n, v.as_bytes().to_vec())).collect(),
+            forwarded: Some(Forwarded { r#for: "1.2.3.4".into(), proto: "https".into(), host: "pub".into() }),
+            ..EventHead::default()
+        };
+        let target = "localhost:3000/x".parse().unwrap();
+        let marks = Marks { event_id: "E", attempt: 2, replay: true };
+        let line = |h: &Header| format!("{}: {}", h.name, String::from_utf8_lossy(&h.value));
+        fields(&event, &target, shape, &marks).iter().map(line).collect()
+    }
+
+    #[test]
+    fn the_senders_fields_arrive_in_order_and_hooks_own_are_added() {
+        let headers = [
+            ("host", "pub"),
+            ("a", "1"),
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("te", "trailers"),
+            ("hook-event-id", "forged"),
+            ("x-forwarded-for", "6.6.6.6"),
+            ("a", "2"),
+        ];
+        assert_eq!(
+            sent(&headers, &Shape::default()),
+            [
+                "host: localhost:3000",
+                "a: 1",
+                "a: 2",
+                "x-forwarded-for: 1.2.3.4",
+                "x-forwarded-proto: https",
+                "x-forwarded-host: pub",
+                "hook-event-id: E",
+                "hook-attempt: 2",
+                "hook-replay: 1",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_given_header_replaces_the_senders() {
+        let shape = Shape { host: HostField::Preserve, headers: vec![Header::new("a", "mine")] };
+        let sent = sent(&[("host", "pub"), ("a", "1")], &shape);
+        assert_eq!((sent[0].as_str(), sent.last().map(String::as_str)), ("host: pub", Some("a: mine")));
+        assert!(!sent.contains(&"a: 1".to_owned()));
+    }
+}

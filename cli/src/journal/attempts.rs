@@ -1,0 +1,206 @@
+//! Attempts: a row with its owner before the first byte leaves, completed when the attempt ends, never overwritten.
+
+use std::path::Path;
+
+use hook_proto::{Header, HeaderList};
+use prost::Message;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::owner;
+use super::State;
+
+/// Why an attempt is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Live,
+    Backlog,
+    Replay,
+    Retry,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Backlog => "backlog",
+            Self::Replay => "replay",
+            Self::Retry => "retry",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct NewAttempt {
+    pub kind: Kind,
+    /// The whole URL.
+    pub target: String,
+    pub owner: String,
+    pub started_at: u64,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Default)]
+pub struct AttemptEnd {
+    pub ended_at: u64,
+    pub request: HeaderList,
+    pub status: Option<u16>,
+    /// A word of the closed list of errors.
+    pub error: Option<&'static str>,
+    /// The error for people.
+    pub detail: Option<String>,
+    pub ttfb_ms: Option<u64>,
+    pub ms: u64,
+    pub response: HeaderList,
+    /// The first part of what the app sent.
+    pub body: Vec<u8>,
+    pub size: u64,
+    pub kept: u64,
+}
+
+/// An attempt as it is kept.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    pub n: u32,
+    pub kind: String,
+    pub target: String,
+    pub owner: String,
+    pub started_at: u64,
+    pub ended_at: Option<u64>,
+    pub request: HeaderList,
+    pub status: Option<u16>,
+    pub error: Option<String>,
+    pub detail: Option<String>,
+    pub ttfb_ms: Option<u64>,
+    pub ms: Option<u64>,
+    pub response: HeaderList,
+    pub size: u64,
+    pub kept: u64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Fields {
+    #[prost(message, repeated, tag = "1")]
+    fields: Vec<Header>,
+}
+
+/// Begins an attempt at an event that is owed, unless another living process is at it. `None`: there is nothing to do.
+pub fn begin_owed(
+    connection: &Connection,
+    journal: &Path,
+    seq: u64,
+    attempt: &NewAttempt,
+) -> rusqlite::Result<Option<u32>> {
+    let state: Option<String> =
+        connection.prepare_cached("SELECT state FROM events WHERE seq = ?1")?.query_row([seq], |r| r.get(0)).optional()?;
+    if !state.is_some_and(|s| s == State::Owed.as_str() || s == State::Retrying.as_str()) {
+        return Ok(None);
+    }
+    if open_owner(connection, seq)?.iter().any(|id| *id != attempt.owner && owner::is_alive(journal, id)) {
+        return Ok(None);
+    }
+    insert(connection, seq, attempt).map(Some)
+}
+
+/// Begins an attempt; its number is one more than the last.
+pub fn insert(connection: &Connection, seq: u64, attempt: &NewAttempt) -> rusqlite::Result<u32> {
+    let n: u32 = connection
+        .prepare_cached("SELECT coalesce(max(n), 0) + 1 FROM attempts WHERE event = ?1")?
+        .query_row([seq], |r| r.get(0))?;
+    connection
+        .prepare_cached("INSERT INTO attempts (event, n, kind, target, owner, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute(params![seq, n, attempt.kind.as_str(), attempt.target, attempt.owner, attempt.started_at])?;
+    connection
+        .prepare_cached("UPDATE events SET attempts = ?2, target = coalesce(target, ?3) WHERE seq = ?1")?
+        .execute(params![seq, n, attempt.target])?;
+    Ok(n)
+}
+
+/// Ends an attempt and puts the event into a state; `None` leaves it in its own.
+pub fn end(
+    connection: &Connection,
+    seq: u64,
+    n: u32,
+    end: &AttemptEnd,
+    state: Option<State>,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE attempts SET ended_at = ?3, request = ?4, status = ?5, error = ?6, detail = ?7, ttfb_ms = ?8, ms = ?9,
+                response = ?10, body = ?11, size = ?12, kept = ?13 WHERE event = ?1 AND n = ?2",
+        )?
+        .execute(params![
+            seq,
+            n,
+            end.ended_at,
+            encode(&end.request),
+            end.status,
+            end.error,
+            end.detail,
+            end.ttfb_ms,
+            end.ms,
+            encode(&end.response),
+            (!end.body.is_empty()).then_some(&end.body),
+            end.size,
+            end.kept,
+        ])?;
+    connection
+        .prepare_cached(
+            "UPDATE events SET last_status = ?2, last_error = ?3, last_ms = ?4, state = coalesce(?5, state) WHERE seq = ?1",
+        )?
+        .execute(params![seq, end.status, end.error, end.ms, state.map(State::as_str)])?;
+    Ok(())
+}
+
+/// Keeps more of a long answer. Part 0 is in the attempt's row.
+pub fn put_part(connection: &Connection, seq: u64, n: u32, part: u32, data: &[u8]) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO attempt_parts (event, n, part, data) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![seq, n, part, data])
+        .map(|_| ())
+}
+
+/// Every attempt of an event, in order.
+pub fn of_event(connection: &Connection, seq: u64) -> rusqlite::Result<Vec<Attempt>> {
+    connection
+        .prepare_cached(
+            "SELECT n, kind, target, owner, started_at, ended_at, request, status, error, detail, ttfb_ms, ms, response,
+                size, kept FROM attempts WHERE event = ?1 ORDER BY n",
+        )?
+        .query_map([seq], read)?
+        .collect()
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    Ok(Attempt {
+        n: row.get(0)?,
+        kind: row.get(1)?,
+        target: row.get(2)?,
+        owner: row.get(3)?,
+        started_at: row.get(4)?,
+        ended_at: row.get(5)?,
+        request: decode(row.get(6)?),
+        status: row.get(7)?,
+        error: row.get(8)?,
+        detail: row.get(9)?,
+        ttfb_ms: row.get(10)?,
+        ms: row.get(11)?,
+        response: decode(row.get(12)?),
+        size: row.get::<_, Option<u64>>(13)?.unwrap_or(0),
+        kept: row.get::<_, Option<u64>>(14)?.unwrap_or(0),
+    })
+}
+
+fn open_owner(connection: &Connection, seq: u64) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare_cached("SELECT owner FROM attempts WHERE event = ?1 AND ended_at IS NULL AND kind <> 'replay'")?
+        .query_map([seq], |r| r.get(0))?
+        .collect()
+}
+
+fn encode(fields: &HeaderList) -> Vec<u8> {
+    Fields { fields: fields.clone() }.encode_to_vec()
+}
+
+fn decode(bytes: Option<Vec<u8>>) -> HeaderList {
+    bytes.and_then(|b| Fields::decode(b.as_slice()).ok()).map_or_else(Vec::new, |f| f.fields)
+}

@@ -1,0 +1,195 @@
+//! Recording events: one row for one id, whatever is handed over how often (DESIGN §5.3–5.5).
+
+use bytes::Bytes;
+use hook_proto::{EventHead, HandOver};
+use prost::Message;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::attempts::{self, NewAttempt};
+use super::State;
+
+/// Bodies above this many bytes are kept in parts of this size.
+pub const PART: usize = 1024 * 1024;
+
+/// An event to record.
+pub struct NewEvent {
+    pub head: EventHead,
+    /// `None`: the parts are in the journal already ([`put_part`]).
+    pub body: Option<Bytes>,
+    pub sha256: [u8; 32],
+    pub origin: &'static str,
+    pub parent: Option<String>,
+    pub project: String,
+    pub relay: String,
+    pub endpoint: String,
+    pub target: Option<String>,
+    /// What an unknown event begins as.
+    pub state: State,
+    pub hand_over: HandOver,
+}
+
+/// What recording found and did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    pub seq: u64,
+    pub handled: Handled,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handled {
+    /// A new row, in the state that was asked for; its first attempt is the given number, if one was begun with it.
+    New { attempt: Option<u32> },
+    /// Known, and owed from now on because its sender heard a 2xx of hook's own.
+    OwedAgain,
+    /// Known; nothing to do but to ack.
+    Known { owed: bool },
+}
+
+/// Records an event, and the row of its first attempt with it when that begins at once.
+pub fn record(
+    connection: &Connection,
+    event: &NewEvent,
+    attempt: Option<&NewAttempt>,
+) -> rusqlite::Result<Recorded> {
+    let mut known = connection.prepare_cached("SELECT seq, state FROM events WHERE id = ?1")?;
+    let row = known
+        .query_row([&event.head.id], |r| Ok((r.get::<_, u64>(0)?, r.get::<_, String>(1)?)))
+        .optional()?;
+    if let Some((seq, state)) = row {
+        return again(connection, seq, &state, event);
+    }
+    let given = event.hand_over == HandOver::Given;
+    let state = if given { State::Recorded } else { event.state };
+    insert(connection, event, state)?;
+    let seq = connection.last_insert_rowid() as u64;
+    let attempt = match attempt.filter(|_| state == State::Owed) {
+        Some(attempt) => Some(attempts::insert(connection, seq, attempt)?),
+        None => None,
+    };
+    Ok(Recorded { seq, handled: Handled::New { attempt } })
+}
+
+fn again(connection: &Connection, seq: u64, state: &str, event: &NewEvent) -> rusqlite::Result<Recorded> {
+    let state = State::parse(state).unwrap_or(State::Ended);
+    // An awaited one that is known lost its session; its sender hears queued now.
+    let promised = matches!(event.hand_over, HandOver::Queued | HandOver::Awaited);
+    let handled = match state {
+        State::Undelivered if promised => {
+            connection
+                .prepare_cached("UPDATE events SET state = 'owed', queued = 1 WHERE seq = ?1")?
+                .execute([seq])?;
+            Handled::OwedAgain
+        }
+        State::Owed => {
+            if promised {
+                connection.prepare_cached("UPDATE events SET queued = 1 WHERE seq = ?1")?.execute([seq])?;
+            }
+            Handled::Known { owed: true }
+        }
+        _ => Handled::Known { owed: false },
+    };
+    Ok(Recorded { seq, handled })
+}
+
+fn insert(connection: &Connection, event: &NewEvent, state: State) -> rusqlite::Result<()> {
+    let content_type = event.head.headers.iter().find(|h| h.name == "content-type");
+    connection
+        .prepare_cached(
+            "INSERT INTO events (id, origin, parent, project, relay, endpoint, received_at, head, body, size, sha256,
+                content_type, state, queued, target)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        )?
+        .execute(params![
+            event.head.id,
+            event.origin,
+            event.parent,
+            event.project,
+            event.relay,
+            event.endpoint,
+            event.head.received_at,
+            event.head.encode_to_vec(),
+            event.body.as_deref(),
+            event.head.body_size,
+            event.sha256,
+            content_type.map(|h| String::from_utf8_lossy(&h.value).into_owned()),
+            state.as_str(),
+            event.hand_over == HandOver::Queued,
+            event.target,
+        ])
+        .map(|_| ())
+}
+
+/// Stores a part of a large body ahead of its event's row.
+pub fn put_part(connection: &Connection, id: &str, part: u32, data: &[u8]) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO event_parts (id, part, data) VALUES (?1, ?2, ?3)")?
+        .execute(params![id, part, data])
+        .map(|_| ())
+}
+
+pub fn settle(connection: &Connection, seq: u64, state: State) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE events SET state = ?2 WHERE seq = ?1")?
+        .execute(params![seq, state.as_str()])
+        .map(|_| ())
+}
+
+/// Where a body is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyKey {
+    Event(u64),
+    Attempt(u64, u32),
+}
+
+impl BodyKey {
+    /// All of it, or its first `limit` bytes.
+    pub fn read(&self, connection: &Connection, limit: usize) -> rusqlite::Result<Vec<u8>> {
+        let mut whole = Vec::new();
+        let mut part = 0;
+        while whole.len() < limit
+            && let Some(data) = self.part(connection, part)?
+        {
+            whole.extend_from_slice(&data);
+            part += 1;
+        }
+        whole.truncate(limit);
+        Ok(whole)
+    }
+
+    /// One part of at most a MiB; `None` behind the last.
+    pub fn part(&self, connection: &Connection, part: u32) -> rusqlite::Result<Option<Vec<u8>>> {
+        match self {
+            Self::Event(seq) => {
+                let inline = connection
+                    .prepare_cached("SELECT body, id FROM events WHERE seq = ?1")?
+                    .query_row([seq], |r| Ok((r.get::<_, Option<Vec<u8>>>(0)?, r.get::<_, String>(1)?)))
+                    .optional()?;
+                match inline {
+                    None => Ok(None),
+                    Some((Some(body), _)) => Ok((part == 0).then_some(body)),
+                    Some((None, id)) => connection
+                        .prepare_cached("SELECT data FROM event_parts WHERE id = ?1 AND part = ?2")?
+                        .query_row(params![id, part], |r| r.get(0))
+                        .optional(),
+                }
+            }
+            Self::Attempt(seq, n) if part == 0 => Ok(connection
+                .prepare_cached("SELECT body FROM attempts WHERE event = ?1 AND n = ?2")?
+                .query_row(params![seq, n], |r| r.get::<_, Option<Vec<u8>>>(0))
+                .optional()?
+                .flatten()),
+            Self::Attempt(seq, n) => connection
+                .prepare_cached("SELECT data FROM attempt_parts WHERE event = ?1 AND n = ?2 AND part = ?3")?
+                .query_row(params![seq, n, part], |r| r.get(0))
+                .optional(),
+        }
+    }
+}
+
+/// Drops the parts of a body that never became whole.
+pub fn drop_parts(connection: &Connection, id: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM event_parts WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE events.id = ?1)")?
+        .execute([id])
+        .map(|_| ())
+}

@@ -1,0 +1,179 @@
+//! The journal: every event and every attempt, on disk, shared by all `hook` processes of a user (DESIGN §5, §7).
+//!
+//! Writes go through one thread that groups them into commits; reads have connections of their own. A write is answered once
+//! it is committed, which survives `kill -9`; [`Journal::synced`] says what would survive a power cut too.
+
+mod attempts;
+mod events;
+mod listeners;
+mod owner;
+mod query;
+mod schema;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+pub use attempts::{Attempt, AttemptEnd, Kind, NewAttempt, begin_owed, end as end_attempt, insert as begin_attempt, of_event as attempts_of, put_part as attempt_part};
+pub use events::{BodyKey, Handled, NewEvent, PART, Recorded, drop_parts, put_part as event_part, record, settle};
+pub use listeners::{
+    Listener, Remembered, living as living_listeners, put as put_listener, remember, remembered, remove as remove_listener,
+    set_state as set_listener_state,
+};
+pub use owner::{Owner, is_alive as owner_is_alive};
+pub use query::{EventRow, Order, Scope, has_events};
+pub use writer::{Commit, Write};
+
+/// What became of an event on this side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// It has a target and no ended attempt yet.
+    Owed,
+    /// An attempt ended.
+    Ended,
+    /// Kept; there was no target.
+    Captured,
+    /// Kept; `--filter` leaves it out.
+    Filtered,
+    /// The app was down and the sender heard so.
+    Undelivered,
+    /// Beyond `--max-backlog`.
+    Held,
+    /// Its sender was answered before this journal knew of it.
+    Recorded,
+    /// Its path leaves the target's.
+    Refused,
+    /// An attempt ended badly and `--retry` will make another.
+    Retrying,
+}
+
+impl State {
+    pub const ALL: [Self; 9] = [
+        Self::Owed,
+        Self::Ended,
+        Self::Captured,
+        Self::Filtered,
+        Self::Undelivered,
+        Self::Held,
+        Self::Recorded,
+        Self::Refused,
+        Self::Retrying,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owed => "owed",
+            Self::Ended => "ended",
+            Self::Captured => "captured",
+            Self::Filtered => "filtered",
+            Self::Undelivered => "undelivered",
+            Self::Held => "held",
+            Self::Recorded => "recorded",
+            Self::Refused => "refused",
+            Self::Retrying => "retrying",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == text)
+    }
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum JournalError {
+    #[error("the journal {path} could not be opened: {reason}. Nothing was changed.")]
+    Open { path: PathBuf, reason: String },
+    #[error("the journal {path} was written by a newer hook (format {found}, this one knows {known}). It was not touched.")]
+    Newer { path: PathBuf, found: i64, known: i64 },
+    #[error("the journal {path} is damaged: {reason}. It was not changed; nothing in it was deleted.")]
+    Damaged { path: PathBuf, reason: String },
+    #[error("the journal {path} could not be written: {reason}. What was committed before is kept.")]
+    Write { path: PathBuf, reason: String },
+    #[error("the journal {path} could not be read: {reason}.")]
+    Read { path: PathBuf, reason: String },
+}
+
+impl JournalError {
+    /// What a person can do about it.
+    pub fn next(&self) -> String {
+        match self {
+            Self::Newer { .. } => "use that newer hook, or another file: hook … --journal PATH".to_owned(),
+            Self::Damaged { path, .. } => {
+                format!("keep it aside and start a new one: mv {0} {0}.damaged", path.display())
+            }
+            Self::Open { .. } => "use another file: hook … --journal PATH".to_owned(),
+            Self::Write { .. } | Self::Read { .. } => "hook doctor".to_owned(),
+        }
+    }
+}
+
+/// A handle; clones share the writer.
+#[derive(Clone)]
+pub struct Journal {
+    path: Arc<Path>,
+    writer: writer::Writer,
+    reader: Arc<Mutex<Connection>>,
+}
+
+impl Journal {
+    /// Opens or creates the journal, private to its owner, and checks its format.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let connection = schema::open(path)?;
+        let reader = schema::open(path)?;
+        let path: Arc<Path> = path.into();
+        let writer = writer::Writer::start(path.clone(), connection)?;
+        Ok(Self { path, writer, reader: Arc::new(Mutex::new(reader)) })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes a change; done once the returned future is. Changes take effect in the order of these calls.
+    pub fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Write<T> {
+        self.writer.write(change)
+    }
+
+    /// Asks for everything up to now to be fsynced, at most 250 ms later.
+    pub fn want_sync(&self) {
+        self.writer.want_sync();
+    }
+
+    /// The last commit that survives a power cut.
+    pub fn synced(&self) -> watch::Receiver<u64> {
+        self.writer.synced()
+    }
+
+    /// The error that ended all writing, once there is one.
+    pub fn failed(&self) -> watch::Receiver<Option<JournalError>> {
+        self.writer.failed()
+    }
+
+    /// Reads on a connection of its own, away from the caller's thread.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let reader = self.reader.clone();
+        let path = self.path.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let connection = reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            query(&connection).map_err(|e| schema::read_error(&path, &e))
+        });
+        match task.await {
+            Ok(result) => result,
+            Err(_) => Err(JournalError::Read { path: self.path.to_path_buf(), reason: "the reader stopped".into() }),
+        }
+    }
+
+    /// Waits until every change so far is committed.
+    pub async fn flush(&self) -> Result<(), JournalError> {
+        self.write(|_| Ok(())).await.map(|_| ())
+    }
+}

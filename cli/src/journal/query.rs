@@ -1,0 +1,165 @@
+//! Reading events back.
+
+use hook_proto::EventHead;
+use prost::Message;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+
+use super::State;
+
+/// An event without its body.
+#[derive(Debug, Clone)]
+pub struct EventRow {
+    pub seq: u64,
+    pub id: String,
+    pub origin: String,
+    pub project: String,
+    pub relay: String,
+    pub endpoint: String,
+    pub head: EventHead,
+    pub size: u64,
+    pub sha256: Vec<u8>,
+    pub content_type: Option<String>,
+    pub state: State,
+    pub queued: bool,
+    pub target: Option<String>,
+    pub provider: Option<String>,
+    pub event_type: Option<String>,
+    pub provider_event_id: Option<String>,
+    pub verdict: Option<String>,
+    pub last_status: Option<u16>,
+    pub last_error: Option<String>,
+    pub last_ms: Option<u64>,
+    pub attempts: u32,
+}
+
+/// Which events a command speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    All,
+    Project(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    NewestFirst,
+    OldestFirst,
+}
+
+const COLUMNS: &str = "seq, id, origin, project, relay, endpoint, head, size, sha256, content_type, state, queued, target, \
+    provider, event_type, provider_event_id, verdict, last_status, last_error, last_ms, attempts";
+
+impl EventRow {
+    pub fn by_seq(connection: &Connection, seq: u64) -> rusqlite::Result<Option<Self>> {
+        let sql = format!("SELECT {COLUMNS} FROM events WHERE seq = ?1");
+        connection.prepare_cached(&sql)?.query_row([seq], read).optional()
+    }
+
+    /// Events whose id begins with a prefix, at most two: one is unique, two are not.
+    pub fn by_id_prefix(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Self>> {
+        let sql = format!("SELECT {COLUMNS} FROM events WHERE id >= ?1 AND id < ?1 || 'Z' || x'7f' LIMIT 2");
+        connection.prepare_cached(&sql)?.query_map([prefix], read)?.collect()
+    }
+
+    pub fn by_provider_id(connection: &Connection, id: &str) -> rusqlite::Result<Vec<Self>> {
+        let sql = format!("SELECT {COLUMNS} FROM events WHERE provider_event_id = ?1 ORDER BY seq DESC LIMIT 1");
+        connection.prepare_cached(&sql)?.query_map([id], read)?.collect()
+    }
+
+    /// A page of events beyond `after`, in order. `more` narrows it in SQL with its own values.
+    pub fn page(
+        connection: &Connection,
+        scope: &Scope,
+        order: Order,
+        after: Option<u64>,
+        more: &(String, Vec<Value>),
+        limit: usize,
+    ) -> rusqlite::Result<Vec<Self>> {
+        let (compare, direction, start) = match order {
+            Order::NewestFirst => ("<", "DESC", i64::MAX as u64),
+            Order::OldestFirst => (">", "ASC", 0),
+        };
+        let mut values = vec![Value::from(after.unwrap_or(start) as i64)];
+        let mut sql = format!("SELECT {COLUMNS} FROM events WHERE seq {compare} ?");
+        if let Scope::Project(project) = scope {
+            sql.push_str(" AND project = ?");
+            values.push(Value::from(project.clone()));
+        }
+        if !more.0.is_empty() {
+            sql.push_str(" AND ");
+            sql.push_str(&more.0);
+            values.extend(more.1.iter().cloned());
+        }
+        sql.push_str(&format!(" ORDER BY seq {direction} LIMIT {limit}"));
+        connection.prepare_cached(&sql)?.query_map(params_from_iter(values), read)?.collect()
+    }
+
+    /// The number of the n-th newest event of a scope, from 0.
+    pub fn nth_newest(connection: &Connection, scope: &Scope, n: u64) -> rusqlite::Result<Option<u64>> {
+        match scope {
+            Scope::All => connection
+                .query_row("SELECT seq FROM events ORDER BY seq DESC LIMIT 1 OFFSET ?1", [n], |r| r.get(0))
+                .optional(),
+            Scope::Project(project) => connection
+                .query_row(
+                    "SELECT seq FROM events WHERE project = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2",
+                    rusqlite::params![project, n],
+                    |r| r.get(0),
+                )
+                .optional(),
+        }
+    }
+
+    /// What is owed at an endpoint, in order of arrival.
+    pub fn owed(connection: &Connection, relay: &str, endpoint: &str) -> rusqlite::Result<Vec<(String, u64, State)>> {
+        connection
+            .prepare_cached(
+                "SELECT id, seq, state FROM events WHERE relay = ?1 AND endpoint = ?2 AND state IN ('owed', 'retrying')
+                 ORDER BY id",
+            )?
+            .query_map([relay, endpoint], |r| {
+                let state: String = r.get(2)?;
+                Ok((r.get(0)?, r.get(1)?, State::parse(&state).unwrap_or(State::Owed)))
+            })?
+            .collect()
+    }
+}
+
+/// Whether a project has events, so that `last` means its own.
+pub fn has_events(connection: &Connection, project: &str) -> rusqlite::Result<bool> {
+    connection
+        .query_row("SELECT 1 FROM events WHERE project = ?1 LIMIT 1", [project], |_| Ok(()))
+        .optional()
+        .map(|row| row.is_some())
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<EventRow> {
+    let head: Vec<u8> = row.get(6)?;
+    let state: String = row.get(10)?;
+    Ok(EventRow {
+        seq: row.get(0)?,
+        id: row.get(1)?,
+        origin: row.get(2)?,
+        project: row.get(3)?,
+        relay: row.get(4)?,
+        endpoint: row.get(5)?,
+        head: EventHead::decode(head.as_slice()).map_err(|e| {
+            rusqlite::Error::FromSqlConversionFailure(6, rusqlite::types::Type::Blob, Box::new(e))
+        })?,
+        size: row.get(7)?,
+        sha256: row.get(8)?,
+        content_type: row.get(9)?,
+        // A word of a later format is nothing that this version has to do.
+        state: State::parse(&state).unwrap_or(State::Ended),
+        queued: row.get(11)?,
+        target: row.get(12)?,
+        provider: row.get(13)?,
+        event_type: row.get(14)?,
+        provider_event_id: row.get(15)?,
+        verdict: row.get(16)?,
+        last_status: row.get(17)?,
+        last_error: row.get(18)?,
+        last_ms: row.get(19)?,
+        attempts: row.get(20)?,
+    })
+}

@@ -1,0 +1,412 @@
+//! One connection, from its hello to its end: frames in, hand-overs to the engine, acks out.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::SplitStream;
+use futures_util::StreamExt;
+use hook_proto::wire::{self, ToCli, ToRelay, VERSION, WINDOW, to_cli, to_relay};
+use hook_proto::{EventId, HandOver, Mode};
+use hook_relay_server::link::{self, Beat, Heart, Outbox, Pulse};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::connect::Socket;
+use super::replier::{self, Replier};
+use super::{Ended, Session, Wanted};
+use crate::activity::Activity;
+use crate::engine::{Body, Endpoint, Engine, Incoming};
+use crate::failure::{Exit, Failure};
+use crate::journal::{self, Commit};
+use crate::platform;
+
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Header fields that a relay may hand over; its own limit is far below.
+const MAX_FIELDS: usize = 1024;
+
+pub struct OpenedUrls {
+    pub urls: Vec<String>,
+    /// Events that the inboxes hold.
+    pub waiting: u64,
+}
+
+pub async fn run(session: &mut Session, socket: Socket, mut opened: impl FnMut(&Session, OpenedUrls)) -> Ended {
+    let (sink, stream) = socket.split();
+    let (outbox, lanes) = link::outbox();
+    let pulse = Arc::new(Pulse::default());
+    let writer = tokio::spawn(link::write(sink, lanes, pulse.clone()));
+    let mut connection = Connection {
+        engine: session.engine.clone(),
+        acks: start_acks(&session.engine, &outbox),
+        outbox: outbox.clone(),
+        routes: session.wanted.iter().map(|w| Route { wanted: w.clone(), epoch: None, url: String::new() }).collect(),
+        repliers: HashMap::new(),
+        sweep_at: 256,
+        growing: HashMap::new(),
+        waiting: 0,
+        announced: false,
+        go_away: None,
+    };
+    let ended = connection.serve(session, Reader(stream), Heart::new(pulse, rand::random()), &mut opened).await;
+    connection.repliers.values().filter_map(Replier::upgrade).for_each(|r| r.lost());
+    drop(connection);
+    drop(outbox);
+    // The last frames get a moment; a dead socket gets no more.
+    let _ = tokio::time::timeout(Duration::from_millis(200), writer).await;
+    ended
+}
+
+struct Reader(SplitStream<Socket>);
+
+impl Reader {
+    async fn next(&mut self) -> Result<Bytes, Ended> {
+        loop {
+            match self.0.next().await {
+                Some(Ok(Message::Binary(frame))) => return Ok(frame),
+                Some(Ok(Message::Close(_))) | None => return Err(lost("closed", "the relay closed the connection")),
+                Some(Ok(Message::Text(_))) => return Err(lost("protocol", "the relay sent a text message")),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(lost("closed", error)),
+            }
+        }
+    }
+}
+
+fn lost(error: &'static str, detail: impl ToString) -> Ended {
+    Ended::Lost { error, detail: detail.to_string(), wait: None }
+}
+
+struct Route {
+    wanted: Wanted,
+    /// Set once the relay confirmed it.
+    epoch: Option<u64>,
+    url: String,
+}
+
+struct Connection {
+    engine: Arc<Engine>,
+    outbox: Outbox,
+    acks: mpsc::UnboundedSender<(Commit, u64)>,
+    /// By route number less one.
+    routes: Vec<Route>,
+    repliers: HashMap<u64, Weak<replier::Inner>>,
+    /// Answered ones are swept out when there are this many.
+    sweep_at: usize,
+    /// Large bodies on their way in.
+    growing: HashMap<u64, mpsc::UnboundedSender<wire::Chunk>>,
+    waiting: u64,
+    announced: bool,
+    go_away: Option<Duration>,
+}
+
+impl Connection {
+    async fn serve(
+        &mut self,
+        session: &mut Session,
+        mut reader: Reader,
+        mut heart: Heart,
+        opened: &mut impl FnMut(&Session, OpenedUrls),
+    ) -> Ended {
+        if let Err(ended) = self.greet(session, &mut reader).await {
+            return ended;
+        }
+        for (i, route) in self.routes.iter().enumerate() {
+            let mode = if route.wanted.endpoint.options.mirror { Mode::Mirror } else { Mode::Responder };
+            self.send(to_relay::Kind::Open(wire::Open {
+                route: i as u32 + 1,
+                name: route.wanted.endpoint.name.clone(),
+                mode: mode.into(),
+                settings: Some(route.wanted.settings),
+            }));
+        }
+        let mut nonce = 0;
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        let mut clock = platform::clock_through_sleep();
+        loop {
+            tokio::select! {
+                biased;
+                frame = reader.next() => {
+                    heart.heard();
+                    let kind = match frame.map(ToCli::from_frame) {
+                        Ok(Ok(Some(kind))) => kind,
+                        Ok(Ok(None)) => continue,
+                        Ok(Err(bad)) => return lost("protocol", bad),
+                        Err(Ended::Lost { error, detail, .. }) => return Ended::Lost { error, detail, wait: self.go_away },
+                        Err(ended) => return ended,
+                    };
+                    if let Err(ended) = self.take(session, kind) {
+                        return ended;
+                    }
+                    if !self.announced && self.routes.iter().all(|r| r.epoch.is_some()) {
+                        self.announced = true;
+                        let urls = self.routes.iter().map(|r| r.url.clone()).collect();
+                        opened(session, OpenedUrls { urls, waiting: self.waiting });
+                    }
+                }
+                beat = heart.beat() => match beat {
+                    Beat::Ping => { nonce += 1; self.send(to_relay::Kind::Ping(wire::Beat { nonce })); }
+                    Beat::GiveUp => return lost("silent", "the relay has not answered for 10 s"),
+                },
+                _ = second.tick() => {
+                    let now = platform::clock_through_sleep();
+                    let slept = now.saturating_sub(clock);
+                    clock = now;
+                    if slept > Duration::from_secs(6) {
+                        self.engine.emit(Activity::Slept { for_: slept });
+                        heart.doubt();
+                    }
+                }
+            }
+        }
+    }
+
+    async fn greet(&self, session: &Session, reader: &mut Reader) -> Result<(), Ended> {
+        self.send(to_relay::Kind::Hello(wire::Hello {
+            version: VERSION,
+            software: concat!("hook ", env!("CARGO_PKG_VERSION")).into(),
+            instance: session.instance.clone(),
+            label: platform::label(),
+        }));
+        let first = tokio::time::timeout(HANDSHAKE, reader.next()).await;
+        let frame = first.map_err(|_| lost("timeout", "the relay did not answer our hello"))??;
+        match ToCli::from_frame(frame) {
+            Ok(Some(to_cli::Kind::Welcome(_))) => Ok(()),
+            Ok(Some(to_cli::Kind::Refused(refused))) => Err(Ended::Finished(self.refused(session, &refused))),
+            _ => Err(lost("protocol", "the relay's first message is no welcome")),
+        }
+    }
+
+    fn take(&mut self, session: &mut Session, kind: to_cli::Kind) -> Result<(), Ended> {
+        use to_cli::Kind;
+        match kind {
+            Kind::Opened(opened) => {
+                if let Some(route) = self.routes.get_mut(opened.route.wrapping_sub(1) as usize) {
+                    route.epoch = Some(opened.epoch);
+                    route.url = opened.public_url;
+                    self.waiting += opened.waiting;
+                }
+            }
+            Kind::Refused(refused) => return Err(Ended::Finished(self.refused(session, &refused))),
+            Kind::Event(event) => self.event(event)?,
+            Kind::EventData(chunk) => {
+                let stream = chunk.stream;
+                let end = chunk.end;
+                if let Some(body) = self.growing.get(&stream) {
+                    let _ = body.send(chunk);
+                }
+                if end {
+                    self.growing.remove(&stream);
+                }
+            }
+            Kind::SenderLeft(stream) => {
+                if let Some(replier) = self.replier(stream.stream) {
+                    replier.left();
+                }
+            }
+            Kind::ReplyUnwanted(stream) => {
+                if let Some(replier) = self.replier(stream.stream) {
+                    replier.left();
+                }
+            }
+            Kind::CaughtUp(route) => {
+                if let Some(route) = self.route(route.route) {
+                    route.wanted.endpoint.lanes().for_each(|lane| lane.caught_up());
+                }
+            }
+            Kind::Superseded(superseded) => return self.superseded(session, &superseded),
+            Kind::GoAway(go) => self.go_away = Some(Duration::from_millis(go.retry_after.min(60_000))),
+            Kind::Credit(credit) => {
+                if let Some(replier) = self.replier(credit.stream) {
+                    replier.add_credit(credit.bytes);
+                }
+            }
+            Kind::Ping(beat) => self.send(to_relay::Kind::Pong(beat)),
+            Kind::Pong(_) | Kind::Welcome(_) => {}
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: wire::Event) -> Result<(), Ended> {
+        // Frames of a route that is not ours, or of an epoch that is over, are not for us.
+        let Some(route) = self.route(event.route).filter(|r| r.epoch == Some(event.epoch)) else { return Ok(()) };
+        let endpoint = route.wanted.endpoint.clone();
+        let Some(head) = event.head else { return Err(lost("protocol", "an event without a head")) };
+        let (Ok(id), Ok(hand_over)) = (head.id.parse::<EventId>(), HandOver::try_from(event.state)) else {
+            return Err(lost("protocol", "an event that this version cannot take"));
+        };
+        if head.headers.len() + head.trailers.len() > MAX_FIELDS || head.received_at > i64::MAX as u64 {
+            return Err(lost("protocol", "an event with too many header fields"));
+        }
+        let replier = (hand_over == HandOver::Awaited).then(|| {
+            let replier = Replier::new(event.stream, self.outbox.clone());
+            if self.repliers.len() >= self.sweep_at {
+                self.repliers.retain(|_, r| r.strong_count() > 0);
+                self.sweep_at = 256.max(2 * self.repliers.len());
+            }
+            self.repliers.insert(event.stream, replier.downgrade());
+            replier
+        });
+        let inline = event.body.len() as u64 == head.body_size;
+        let incoming = Incoming {
+            id,
+            sha256: if inline { Sha256::digest(&event.body).into() } else { [0; 32] },
+            body: if inline { Body::Memory(event.body) } else { Body::Parts },
+            head,
+            hand_over,
+            replier,
+        };
+        let handed = Handed { engine: self.engine.clone(), endpoint, stream: event.stream, acks: self.acks.clone() };
+        if inline {
+            tokio::spawn(handed.take(incoming));
+            return Ok(());
+        }
+        if incoming.head.body_size > i64::MAX as u64 {
+            return Err(lost("protocol", "an event of impossible size"));
+        }
+        let (tx, rx) = mpsc::unbounded_channel();
+        self.growing.insert(event.stream, tx);
+        tokio::spawn(gather(handed, incoming, rx, self.outbox.clone()));
+        Ok(())
+    }
+
+    fn superseded(&mut self, session: &mut Session, superseded: &wire::Superseded) -> Result<(), Ended> {
+        let Some(route) = self.route(superseded.route) else { return Ok(()) };
+        let endpoint = route.wanted.endpoint.clone();
+        route.epoch = None;
+        let owed = endpoint.lanes().map(|lane| lane.owed()).sum();
+        let Some(index) = session.wanted.iter().position(|w| Arc::ptr_eq(&w.endpoint, &endpoint)) else { return Ok(()) };
+        match session.superseded(index, &superseded.by, superseded.at, owed) {
+            Some(failure) => Err(Ended::Finished(failure)),
+            None => Ok(()),
+        }
+    }
+
+    fn refused(&self, session: &Session, refused: &wire::Refused) -> Failure {
+        let relay = &session.relay.authority;
+        let message = crate::sanitize::sanitize(&refused.message).into_owned();
+        let name = (refused.route as usize).checked_sub(1).and_then(|i| self.routes.get(i));
+        let name = name.map(|r| r.wanted.endpoint.name.as_str()).unwrap_or_default();
+        let (code, next) = match refused.code.as_str() {
+            "version" => ("version", "install the hook of the relay's version; hook --version says this one's".to_owned()),
+            "token" => ("token", format!("hook login {}", session.relay.url())),
+            "name" => ("name", format!("hook listen … --name {name}-dev")),
+            _ => ("refused", "hook status".to_owned()),
+        };
+        Failure::new(Exit::Refused, code, format!("{relay} refused: {message}")).next(next)
+    }
+
+    fn replier(&self, stream: u64) -> Option<Replier> {
+        self.repliers.get(&stream).and_then(Replier::upgrade)
+    }
+
+    fn route(&mut self, number: u32) -> Option<&mut Route> {
+        self.routes.get_mut((number as usize).checked_sub(1)?)
+    }
+
+    fn send(&self, kind: to_relay::Kind) {
+        // A full lane is a dead peer, and the heart notices that.
+        let _ = self.outbox.urgent(ToRelay::to_frame(kind));
+    }
+}
+
+/// A hand-over whose body is complete.
+struct Handed {
+    engine: Arc<Engine>,
+    endpoint: Arc<Endpoint>,
+    stream: u64,
+    acks: mpsc::UnboundedSender<(Commit, u64)>,
+}
+
+impl Handed {
+    async fn take(self, incoming: Incoming) {
+        let copy = incoming.hand_over == HandOver::Copy;
+        if let Some(commit) = self.engine.take(&self.endpoint, incoming).await
+            && !copy
+        {
+            self.engine.journal.want_sync();
+            let _ = self.acks.send((commit, self.stream));
+        }
+    }
+}
+
+/// Takes in a large body: parts into the journal as they come, credit back as they are committed, the event's row last.
+async fn gather(handed: Handed, mut incoming: Incoming, mut chunks: mpsc::UnboundedReceiver<wire::Chunk>, outbox: Outbox) {
+    let mut hash = Sha256::new();
+    let mut part = Vec::with_capacity(journal::PART);
+    let (mut parts, mut size, mut uncredited) = (0, 0, 0);
+    let journal = handed.engine.journal.clone();
+    let id = incoming.head.id.clone();
+    let mut whole = false;
+    while let Some(chunk) = chunks.recv().await {
+        size += chunk.data.len() as u64;
+        uncredited += chunk.data.len() as u64;
+        if size > incoming.head.body_size || uncredited > WINDOW {
+            break;
+        }
+        hash.update(&chunk.data);
+        part.extend_from_slice(&chunk.data);
+        if part.len() >= journal::PART || chunk.end {
+            let data = std::mem::replace(&mut part, Vec::with_capacity(journal::PART));
+            // Parts are of exact size, so that a byte's part can be computed.
+            let (data, rest) = split(data, chunk.end);
+            part.extend_from_slice(&rest);
+            for piece in data {
+                let (id, n) = (id.clone(), parts);
+                parts += 1;
+                if journal.write(move |c| journal::event_part(c, &id, n, &piece)).await.is_err() {
+                    return;
+                }
+            }
+        }
+        // The journal has it, or holds less than a part of it in memory.
+        let credit = wire::Credit { stream: handed.stream, bytes: std::mem::take(&mut uncredited) };
+        let _ = outbox.urgent(ToRelay::to_frame(to_relay::Kind::Credit(credit)));
+        if chunk.end {
+            whole = size == incoming.head.body_size;
+            break;
+        }
+    }
+    if whole {
+        incoming.sha256 = hash.finalize().into();
+        return handed.take(incoming).await;
+    }
+    // Half a body is nothing; the relay hands the event over again.
+    let _ = journal.write(move |c| journal::drop_parts(c, &id)).await;
+}
+
+fn split(data: Vec<u8>, end: bool) -> (Vec<Vec<u8>>, Vec<u8>) {
+    let mut pieces: Vec<Vec<u8>> = data.chunks(journal::PART).map(<[u8]>::to_vec).collect();
+    let rest = if end { Vec::new() } else { pieces.pop_if(|p| p.len() < journal::PART).unwrap_or_default() };
+    (pieces, rest)
+}
+
+/// Acks hand-overs once the commits that hold them are fsynced, as many at once as there are.
+fn start_acks(engine: &Arc<Engine>, outbox: &Outbox) -> mpsc::UnboundedSender<(Commit, u64)> {
+    let (tx, mut rx) = mpsc::unbounded_channel::<(Commit, u64)>();
+    let mut synced = engine.journal.synced();
+    let outbox = outbox.clone();
+    tokio::spawn(async move {
+        let mut due: Vec<(Commit, u64)> = Vec::new();
+        loop {
+            tokio::select! {
+                taken = rx.recv() => match taken {
+                    Some(one) => due.push(one),
+                    None => return,
+                },
+                changed = synced.changed(), if !due.is_empty() => if changed.is_err() { return },
+            }
+            let upto = *synced.borrow_and_update();
+            let streams: Vec<u64> = due.extract_if(.., |(commit, _)| *commit <= upto).map(|(_, stream)| stream).collect();
+            for streams in streams.chunks(1000) {
+                let ack = wire::Ack { streams: streams.to_vec() };
+                if outbox.urgent(ToRelay::to_frame(to_relay::Kind::Ack(ack))).is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    tx
+}

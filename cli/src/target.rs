@@ -1,0 +1,270 @@
+//! Targets: the local URLs that a person named, and nothing else (DESIGN §5, "Isolation").
+
+use std::fmt;
+use std::str::FromStr;
+
+use http::uri::{Authority, PathAndQuery};
+
+/// A URL to forward to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Target {
+    pub tls: bool,
+    pub host: String,
+    pub port: u16,
+    /// Raw: empty, or beginning with `/`.
+    pub path: String,
+    /// Raw, without `?`.
+    pub query: Option<String>,
+}
+
+/// `--forward-to`: a target, for all paths or for those below a prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardTo {
+    /// Empty, or beginning with `/` and not ending with it.
+    pub prefix: String,
+    pub target: Target,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{text}\" is not an address hook can forward to ({reason})")]
+pub struct BadTarget {
+    pub text: String,
+    pub reason: &'static str,
+}
+
+/// A path that would leave the target's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("its path leaves the target's own path")]
+pub struct LeavesTarget;
+
+impl FromStr for ForwardTo {
+    type Err = BadTarget;
+
+    fn from_str(text: &str) -> Result<Self, BadTarget> {
+        match text.split_once('=') {
+            Some((prefix, target)) if prefix.starts_with('/') => {
+                Ok(Self { prefix: prefix.trim_end_matches('/').to_owned(), target: target.parse()? })
+            }
+            _ => Ok(Self { prefix: String::new(), target: text.parse()? }),
+        }
+    }
+}
+
+impl FromStr for Target {
+    type Err = BadTarget;
+
+    /// Takes `3000`, `:3000`, `localhost:3000/path` and full http(s) URLs.
+    fn from_str(text: &str) -> Result<Self, BadTarget> {
+        let bad = |reason| BadTarget { text: text.to_owned(), reason };
+        let (tls, rest) = match text.split_once("://") {
+            None => (false, text),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
+            Some(_) => return Err(bad("only http:// and https:// are known")),
+        };
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, behind) = rest.split_at(end);
+        if behind.contains('#') {
+            return Err(bad("a part behind # is never sent"));
+        }
+        let authority = match authority {
+            port if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => format!("localhost:{port}"),
+            port if port.starts_with(':') => format!("localhost{port}"),
+            other => other.to_owned(),
+        };
+        let authority: Authority = authority.parse().map_err(|_| bad("there is no host in it"))?;
+        if authority.as_str().contains('@') {
+            return Err(bad("user names in URLs are not sent; use --header"));
+        }
+        let port = match authority.port() {
+            Some(port) => port.as_str().parse().ok().filter(|p| *p != 0).ok_or_else(|| bad("a port is 1 to 65535"))?,
+            None if authority.as_str().ends_with(':') => return Err(bad("there is no port behind the colon")),
+            None if tls => 443,
+            None => 80,
+        };
+        let (path, query) = match behind.split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (behind, None),
+        };
+        if !path.is_empty() && path.parse::<PathAndQuery>().is_err() {
+            return Err(bad("its path has a character that must be percent-encoded"));
+        }
+        // A bare host is a root, and roots let every path through.
+        let path = if path == "/" { "" } else { path };
+        Ok(Self { tls, host: authority.host().to_ascii_lowercase(), port, path: path.to_owned(), query })
+    }
+}
+
+impl Target {
+    /// Scheme, host and port: what is connected to.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", if self.tls { "https" } else { "http" }, self.authority())
+    }
+
+    /// As the `Host` field says it.
+    pub fn authority(&self) -> String {
+        if self.port == if self.tls { 443 } else { 80 } {
+            self.host.clone()
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    /// Host and port, always both.
+    pub fn host_port(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// The path and query to ask for, from what follows the endpoint in the public URL, raw (DESIGN §8).
+    pub fn join(&self, rest: &str, query: Option<&str>) -> Result<String, LeavesTarget> {
+        // Senders cannot leave out the slash behind a host name, so a lone one is nothing.
+        let rest = if rest == "/" { "" } else { rest };
+        let path = match (self.path.as_str(), rest) {
+            ("", "") => "/".to_owned(),
+            (own, "") => own.to_owned(),
+            (own, rest) => format!("{}{rest}", own.trim_end_matches('/')),
+        };
+        if !stays_below(self.path.trim_end_matches('/'), &path) {
+            return Err(LeavesTarget);
+        }
+        let query = match (self.query.as_deref(), query) {
+            (None, None) => return Ok(path),
+            (Some(own), None) => own.to_owned(),
+            (None, Some(query)) => query.to_owned(),
+            (Some(own), Some(query)) if own.is_empty() || query.is_empty() => format!("{own}{query}"),
+            (Some(own), Some(query)) => format!("{own}&{query}"),
+        };
+        Ok(format!("{path}?{query}"))
+    }
+
+    /// The whole URL for a path that [`Target::join`] made.
+    pub fn url(&self, path_and_query: &str) -> String {
+        format!("{}{path_and_query}", self.origin())
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin(), self.path)?;
+        match &self.query {
+            Some(query) => write!(f, "?{query}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Chooses the target of a path: the longest prefix wins. Gives what follows the prefix.
+pub fn route<'a, 'b>(routes: &'a [ForwardTo], path: &'b str) -> Option<(&'a Target, &'b str)> {
+    let matches = |prefix: &str| -> Option<&'b str> {
+        let rest = path.strip_prefix(prefix)?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+    };
+    routes
+        .iter()
+        .filter_map(|r| matches(&r.prefix).map(|rest| (r, rest)))
+        .max_by_key(|(r, _)| r.prefix.len())
+        .map(|(r, rest)| (&r.target, rest))
+}
+
+/// Whether a raw path, read as the laxest app might read it, is at or below `base`: encoded dots are dots, and
+/// backslashes and encoded slashes are slashes.
+fn stays_below(base: &str, path: &str) -> bool {
+    let resolved = resolve(path);
+    let base = resolve(base);
+    resolved.len() >= base.len() && resolved[..base.len()] == base[..]
+}
+
+/// The segments of a path with dot segments removed (RFC 3986 §5.2.4), as an app might see them.
+fn resolve(path: &str) -> Vec<String> {
+    let mut plain = path.to_ascii_lowercase();
+    // Twice, since some apps decode twice.
+    for _ in 0..2 {
+        plain = plain.replace("%25", "%").replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace('\\', "/");
+    }
+    let mut segments: Vec<String> = Vec::new();
+    for segment in plain.split('/') {
+        // A path parameter does not hide a dot segment from servers that strip it.
+        match segment.split(';').next().unwrap_or_default() {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            _ => segments.push(segment.to_owned()),
+        }
+    }
+    segments
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn target(text: &str) -> Target {
+        text.parse().expect(text)
+    }
+
+    #[test]
+    fn every_way_to_name_a_target() {
+        for (text, url) in [
+            ("3000", "http://localhost:3000"),
+            (":3000", "http://localhost:3000"),
+            ("3000/hooks", "http://localhost:3000/hooks"),
+            ("localhost:3000/a/b?x=1", "http://localhost:3000/a/b?x=1"),
+            ("http://127.0.0.1:80/", "http://127.0.0.1"),
+            ("https://App.test/x/", "https://app.test/x/"),
+            ("[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(target(text).to_string(), url, "{text}");
+        }
+        for bad in ["", "ftp://x", "http://", "a b:1", "localhost:0", "localhost:99999", "localhost:", "u:p@h:1", "x:1/#f"] {
+            assert!(bad.parse::<Target>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_follows_the_endpoint_is_appended_raw() {
+        for (own, rest, query, joined) in [
+            ("3000/hooks", "", None, "/hooks"),
+            ("3000/hooks", "/", None, "/hooks"),
+            ("3000/hooks/", "", None, "/hooks/"),
+            ("3000/hooks", "/a%2Fb//c", Some("q=%20"), "/hooks/a%2Fb//c?q=%20"),
+            ("3000", "", None, "/"),
+            ("3000", "/a/../b", None, "/a/../b"),
+            ("3000/h?k=1", "", Some("x"), "/h?k=1&x"),
+            ("3000/h", "", Some(""), "/h?"),
+            ("3000/h", "/a/../b", None, "/h/a/../b"),
+        ] {
+            assert_eq!(target(own).join(rest, query).as_deref(), Ok(joined), "{own} {rest}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_leaves_the_target_is_refused() {
+        for rest in ["/..", "/../admin", "/a/../../x", "/%2e%2e/x", "/.%2E/x", "/..%2fx", "/..\\x", "/%252e%252e/x", "/..;a/x"] {
+            assert_eq!(target("3000/hooks").join(rest, None), Err(LeavesTarget), "{rest}");
+        }
+        assert!(target("3000/hooks").join("/../hooks/x", None).is_ok(), "it comes back");
+    }
+
+    #[test]
+    fn the_longest_prefix_wins_at_segment_borders() {
+        let routes: Vec<ForwardTo> = ["3000", "/stripe=3001/s", "/stripe/live=3002"].iter().map(|t| t.parse().unwrap()).collect();
+        let port = |path| route(&routes, path).map(|(t, rest)| (t.port, rest));
+        assert_eq!(port("/stripe"), Some((3001, "")));
+        assert_eq!(port("/stripe/live/x"), Some((3002, "/x")));
+        assert_eq!(port("/stripes"), Some((3000, "/stripes")));
+        assert_eq!(route(&routes[1..], "/other"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_joined_path_resolves_below_the_target(rest in "(/([a-c.]|%2e|%2f|\\\\){0,6}){0,6}") {
+            if let Ok(path) = target("3000/base").join(&rest, None) {
+                prop_assert!(resolve(&path).first().is_some_and(|s| s == "base"));
+                prop_assert!(path.starts_with("/base"));
+            }
+        }
+    }
+}

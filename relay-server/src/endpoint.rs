@@ -1,0 +1,220 @@
+//! One endpoint while the relay runs: who is attached, what each sender waits for, and what is to be handed over.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use hook_proto::wire::{self, to_cli};
+use hook_proto::{EndpointName, EventId, HandOver, Mode, Settings};
+use tokio::sync::mpsc;
+
+use crate::inbox::Inbox;
+use crate::ledger::{Answered, Hold, Ledger};
+use crate::session::{Route, StreamReply};
+
+pub struct Endpoint {
+    pub name: EndpointName,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    settings: Settings,
+    ledger: Ledger,
+    responder: Option<Route>,
+    mirrors: Vec<Route>,
+    waiting: HashMap<EventId, mpsc::UnboundedSender<Signal>>,
+}
+
+/// What the task that serves a sender is told.
+pub enum Signal {
+    Acked,
+    Reply(StreamReply),
+    SessionLost,
+}
+
+/// A hand-over to make: to whom, under which stream number, in which state.
+pub struct HandOverTo {
+    pub route: Route,
+    pub stream: u64,
+    pub state: HandOver,
+}
+
+impl Endpoint {
+    pub fn new(name: EndpointName, settings: Settings) -> Self {
+        let state = State { settings, ..State::default() };
+        Self { name, state: Mutex::new(state) }
+    }
+
+    pub fn settings(&self) -> Settings {
+        self.lock().settings
+    }
+
+    pub fn set_settings(&self, settings: Settings) {
+        self.lock().settings = settings;
+    }
+
+    pub fn is_attended(&self) -> bool {
+        self.lock().responder.is_some()
+    }
+
+    pub fn attached(&self) -> Option<Route> {
+        self.lock().responder.clone()
+    }
+
+    /// Attaches a session; gives the responder that it replaces.
+    pub fn attach(&self, route: Route, mode: Mode) -> Option<Route> {
+        let mut state = self.lock();
+        if mode == Mode::Mirror {
+            state.mirrors.push(route);
+            return None;
+        }
+        let old = state.responder.replace(route);
+        if let Some(old) = &old {
+            old.backlog.notify_one();
+            state.lose_session();
+        }
+        old
+    }
+
+    /// Ends what a session has of this endpoint. A session that was replaced meanwhile changes nothing.
+    pub fn detach(&self, session: u64) {
+        let mut state = self.lock();
+        state.mirrors.retain(|m| m.session.id != session);
+        if state.responder.as_ref().is_some_and(|r| r.session.id == session) {
+            state.wake_drain();
+            state.responder = None;
+            state.lose_session();
+        }
+    }
+
+    /// A sender's request is complete.
+    pub fn admit(&self, id: EventId) -> mpsc::UnboundedReceiver<Signal> {
+        let (tx, rx) = mpsc::unbounded_channel();
+        let mut state = self.lock();
+        state.ledger.complete(id);
+        state.waiting.insert(id, tx);
+        rx
+    }
+
+    /// Begins a hand-over of this event to the responder, if there is one and none is under way.
+    pub fn begin_hand_over(&self, id: EventId, stream: u64) -> Option<HandOverTo> {
+        let mut state = self.lock();
+        let route = state.responder.clone()?;
+        let state = state.ledger.hand_over(id, stream)?;
+        Some(HandOverTo { route, stream, state })
+    }
+
+    /// Who gets a copy.
+    pub fn mirrors(&self) -> Vec<Route> {
+        self.lock().mirrors.clone()
+    }
+
+    pub fn hand_over_failed(&self, id: EventId, stream: u64) {
+        self.lock().ledger.hand_over_failed(id, stream);
+    }
+
+    pub fn committed(&self, id: EventId, inbox: &dyn Inbox) {
+        let hold = self.lock().ledger.committed(id);
+        self.settle(hold, id, inbox);
+    }
+
+    pub fn acked(&self, id: EventId, stream: u64, inbox: &dyn Inbox) {
+        let hold = {
+            let mut state = self.lock();
+            if state.ledger.handed(id) == Some(stream)
+                && let Some(waiting) = state.waiting.get(&id)
+            {
+                let _ = waiting.send(Signal::Acked);
+            }
+            state.ledger.ack(id, stream)
+        };
+        self.settle(hold, id, inbox);
+    }
+
+    /// Passes a reply to the sender that waits for this hand-over; gives it back when nobody does.
+    pub fn reply(&self, id: EventId, stream: u64, reply: StreamReply) -> Result<(), StreamReply> {
+        let state = self.lock();
+        match state.waiting.get(&id) {
+            Some(waiting) if state.ledger.handed(id) == Some(stream) => {
+                waiting.send(Signal::Reply(reply)).map_err(|e| match e.0 {
+                    Signal::Reply(reply) => reply,
+                    Signal::Acked | Signal::SessionLost => unreachable!("the value that was sent comes back"),
+                })
+            }
+            _ => Err(reply),
+        }
+    }
+
+    pub fn answered(&self, id: EventId, answered: Answered, inbox: &dyn Inbox) {
+        let hold = {
+            let mut state = self.lock();
+            state.waiting.remove(&id);
+            state.ledger.answer(id, answered)
+        };
+        self.settle(hold, id, inbox);
+    }
+
+    /// The relay answers queued by itself, so the event is handed over again.
+    pub fn answered_queued(&self, id: EventId) {
+        let mut state = self.lock();
+        state.waiting.remove(&id);
+        state.ledger.answer_queued(id);
+        state.wake_drain();
+    }
+
+    pub fn sender_left(&self, id: EventId, inbox: &dyn Inbox) {
+        let hold = {
+            let mut state = self.lock();
+            state.waiting.remove(&id);
+            state.wake_drain();
+            state.ledger.sender_left(id)
+        };
+        self.settle(hold, id, inbox);
+    }
+
+    /// Lets the CLI know that nobody waits for this reply any more.
+    pub fn tell_left(&self, id: EventId) {
+        let state = self.lock();
+        if let (Some(route), Some(stream)) = (&state.responder, state.ledger.handed(id)) {
+            let left = wire::Stream { stream };
+            let _ = route.session.outbox.urgent(wire::ToCli::to_frame(to_cli::Kind::SenderLeft(left)));
+        }
+    }
+
+    /// The inbox did not take the event.
+    pub fn refused(&self, id: EventId) {
+        let mut state = self.lock();
+        state.waiting.remove(&id);
+        state.ledger.refuse(id);
+    }
+
+    /// The inbox has no such event any more.
+    pub fn forget(&self, id: EventId) {
+        self.lock().ledger.forget(id);
+    }
+
+    fn settle(&self, hold: Hold, id: EventId, inbox: &dyn Inbox) {
+        if hold == Hold::LetGo {
+            inbox.delete(&self.name, id);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wake_drain(&self) {
+        if let Some(route) = &self.responder {
+            route.backlog.notify_one();
+        }
+    }
+
+    fn lose_session(&mut self) {
+        self.ledger.session_ended();
+        for waiting in self.waiting.values() {
+            let _ = waiting.send(Signal::SessionLost);
+        }
+    }
+}

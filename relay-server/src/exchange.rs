@@ -1,0 +1,198 @@
+//! One event from the moment it is complete until its sender has a reply: the rules of DESIGN §5, "What the sender hears".
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hook_proto::wire::{self, Chunk, MAX_CHUNK, to_cli};
+use hook_proto::{HandOver, ReplyBy};
+use http::{Response, StatusCode};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::endpoint::{Endpoint, HandOverTo, Signal};
+use crate::inbox::{InboxError, StoredEvent};
+use crate::ledger::Answered;
+use crate::link::{Gone, TryHead};
+use crate::relay::Relay;
+use crate::reply::{self, SenderReply};
+use crate::session::StreamReply;
+
+/// A CLI that has not acked by then counts as away.
+const ACK_WITHIN: Duration = Duration::from_secs(2);
+
+/// Serves one sender: appends and hands over at the same time, replies at the later of commit and answer.
+pub async fn run(
+    relay: Arc<Relay>,
+    endpoint: Arc<Endpoint>,
+    event: Arc<StoredEvent>,
+    mut to_sender: oneshot::Sender<SenderReply>,
+) {
+    let id = event.id;
+    let mut signals = endpoint.admit(id);
+    let mut append = relay.inbox.append(event.clone());
+    let mut committed = false;
+    // An inbox without room says so at once, and then the app hears nothing of the event.
+    match futures_util::FutureExt::now_or_never(&mut append) {
+        Some(Err(error)) => {
+            endpoint.refused(id);
+            let _ = to_sender.send(refused(&error));
+            return;
+        }
+        Some(Ok(_)) => {
+            committed = true;
+            endpoint.committed(id, relay.inbox.as_ref());
+        }
+        None => {}
+    }
+    let hand_over = endpoint.begin_hand_over(id, relay.next_stream());
+    let mut away = hand_over.is_none();
+    if let Some(to) = hand_over {
+        start_hand_over(&endpoint, to, &event);
+    }
+    for route in endpoint.mirrors() {
+        start_hand_over(&endpoint, HandOverTo { route, stream: relay.next_stream(), state: HandOver::Copy }, &event);
+    }
+
+    let begun = Instant::now();
+    let mut acked = false;
+    let mut left = false;
+    let mut answer: Option<StreamReply> = None;
+    loop {
+        if committed {
+            if let Some(answer) = answer.take() {
+                let answered = if answer.by == ReplyBy::Hook && answer.response.status().is_success() {
+                    Answered::Queued
+                } else {
+                    Answered::Given
+                };
+                endpoint.answered(id, answered, relay.inbox.as_ref());
+                let _ = to_sender.send(answer.response);
+                return;
+            }
+            if left {
+                endpoint.sender_left(id, relay.inbox.as_ref());
+                return;
+            }
+            if away {
+                let _ = to_sender.send(answer_away(&relay, &endpoint, &event));
+                return;
+            }
+        }
+        let deadline = if acked { begun + relay.config.reply_cap } else { begun + ACK_WITHIN };
+        tokio::select! {
+            biased;
+            result = &mut append, if !committed => match result {
+                Ok(_) => { committed = true; endpoint.committed(id, relay.inbox.as_ref()); }
+                Err(error) => {
+                    endpoint.refused(id);
+                    let _ = to_sender.send(refused(&error));
+                    return;
+                }
+            },
+            Some(signal) = signals.recv() => match signal {
+                Signal::Acked => acked = true,
+                Signal::Reply(reply) => answer = Some(reply),
+                Signal::SessionLost => away = true,
+            },
+            () = tokio::time::sleep_until(deadline), if !away && answer.is_none() => {
+                // The embedded relay must not promise what only memory holds: its CLI replies when the journal has it.
+                if acked || relay.inbox.durable() || begun.elapsed() >= relay.config.reply_cap { away = true } else { acked = true }
+            }
+            () = to_sender.closed(), if !left => {
+                left = true;
+                endpoint.tell_left(id);
+            }
+        }
+    }
+}
+
+fn answer_away(relay: &Relay, endpoint: &Endpoint, event: &StoredEvent) -> SenderReply {
+    if !relay.inbox.durable() {
+        endpoint.answered(event.id, Answered::Given, relay.inbox.as_ref());
+        relay.inbox.delete(&endpoint.name, event.id);
+        endpoint.forget(event.id);
+        return reply::refusal(StatusCode::SERVICE_UNAVAILABLE, "nobody listens to this URL just now.", Some(5));
+    }
+    endpoint.answered_queued(event.id);
+    let status = u16::try_from(endpoint.settings().queued_status).ok();
+    let status = status.filter(|s| (200..300).contains(s)).and_then(|s| StatusCode::from_u16(s).ok());
+    reply::queued(status.unwrap_or(StatusCode::OK), event.id)
+}
+
+fn refused(error: &InboxError) -> SenderReply {
+    tracing::warn!(%error, "an event was refused");
+    reply::refusal(StatusCode::SERVICE_UNAVAILABLE, "this event was not kept; send it again later.", Some(30))
+}
+
+/// Hands over without waiting where the lane has room, in a task of its own otherwise.
+fn start_hand_over(endpoint: &Arc<Endpoint>, to: HandOverTo, event: &Arc<StoredEvent>) {
+    to.route.session.track(to.stream, to.state, endpoint, event.id);
+    let small = match &event.body {
+        crate::body::Body::Memory(bytes) if bytes.len() <= MAX_CHUNK => Some(bytes.clone()),
+        _ => None,
+    };
+    let mut frame = None;
+    if let Some(body) = small {
+        match to.route.session.outbox.try_head(event_frame(&to, event, body)) {
+            Ok(()) | Err(TryHead::Gone) => return untrack_copy(&to),
+            Err(TryHead::Full(full)) => frame = Some(full),
+        }
+    }
+    let (endpoint, event) = (endpoint.clone(), event.clone());
+    tokio::spawn(async move {
+        let sent = match frame {
+            Some(frame) => to.route.session.outbox.head(frame).await.map_err(|Gone| ()),
+            None => hand_over(&to, &event).await,
+        };
+        untrack_copy(&to);
+        if sent.is_err() {
+            endpoint.hand_over_failed(event.id, to.stream);
+        }
+    });
+}
+
+/// A mirror acks nothing and answers nobody.
+fn untrack_copy(to: &HandOverTo) {
+    if to.state == HandOver::Copy {
+        to.route.session.untrack(to.stream);
+    }
+}
+
+/// Hands over an event with its body, in chunks under credit when it is large. The stream is tracked already.
+pub async fn hand_over(to: &HandOverTo, event: &StoredEvent) -> Result<(), ()> {
+    let size = event.body.len();
+    let session = &to.route.session;
+    if size <= MAX_CHUNK as u64 {
+        let body = event.body.chunk(0, MAX_CHUNK).await.map_err(|_| ())?;
+        return session.outbox.head(event_frame(to, event, body)).await.map_err(|Gone| ());
+    }
+    let credit = session.credit(to.stream).ok_or(())?;
+    session.outbox.head(event_frame(to, event, bytes::Bytes::new())).await.map_err(|Gone| ())?;
+    let mut sent = 0;
+    while sent < size {
+        let data = event.body.chunk(sent, MAX_CHUNK).await.map_err(|_| ())?;
+        sent += data.len() as u64;
+        let permits = u32::try_from(data.len()).map_err(|_| ())?;
+        credit.acquire_many(permits).await.map_err(|_| ())?.forget();
+        let chunk = Chunk { stream: to.stream, data, end: sent == size, trailers: Vec::new() };
+        session.outbox.chunk(wire::ToCli::to_frame(to_cli::Kind::EventData(chunk))).await.map_err(|Gone| ())?;
+    }
+    Ok(())
+}
+
+fn event_frame(to: &HandOverTo, event: &StoredEvent, body: bytes::Bytes) -> bytes::Bytes {
+    wire::ToCli::to_frame(to_cli::Kind::Event(wire::Event {
+        route: to.route.number,
+        epoch: to.route.epoch,
+        stream: to.stream,
+        state: to.state.into(),
+        head: Some(event.head.clone()),
+        body,
+    }))
+}
+
+impl std::fmt::Debug for StreamReply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StreamReply({:?} {})", self.by, Response::status(&self.response))
+    }
+}

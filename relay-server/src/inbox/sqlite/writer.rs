@@ -1,0 +1,254 @@
+//! The one thread that writes. It takes all that waits into one transaction, commits, and answers.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hook_proto::{EndpointName, EventId};
+use rusqlite::Connection;
+
+use super::ballast::Ballast;
+use super::checkpoint::Wal;
+use super::large::{self, Large};
+use super::shared::Shared;
+use super::transaction::{self, Outcome};
+use crate::inbox::pending::Answer;
+use crate::inbox::{InboxError, StoredEvent};
+
+const MOST_COMMANDS: usize = 256;
+const MOST_BYTES: u64 = 8 * 1024 * 1024;
+/// Nobody waits for a delete, so deletes alone are gathered for as long as this before they cost an fsync.
+const LINGER: Duration = Duration::from_millis(50);
+/// After a full disk, how long until what must be deleted is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// What a command adds to the log besides its event, about.
+const OVERHEAD: u64 = 8 * 1024;
+
+pub(super) enum Command {
+    Append { event: Arc<StoredEvent>, answer: Answer<u64> },
+    Delete { endpoint: EndpointName, id: EventId },
+}
+
+pub(super) struct Writer {
+    db: Connection,
+    shared: Arc<Shared>,
+    wal: Wal,
+    ballast: Ballast,
+    large: Large,
+    /// The position that was given last.
+    last: u64,
+    /// Deletes that found no room, and when to try what needs doing without being asked.
+    postponed: Vec<Command>,
+    resume: Instant,
+}
+
+impl Writer {
+    pub(super) fn new(db: Connection, shared: Arc<Shared>, wal: Wal, ballast: Ballast) -> rusqlite::Result<Self> {
+        let last: i64 = db.query_row("SELECT ifnull(max(position), 0) FROM events", [], |row| row.get(0))?;
+        let large = Large::new(&db)?;
+        let (last, resume) = (last.unsigned_abs(), Instant::now());
+        Ok(Self { db, shared, wal, ballast, large, last, postponed: Vec::new(), resume })
+    }
+
+    /// Works until the other end of the queue is dropped and all that was in it is done.
+    pub(super) fn run(mut self, queue: &Receiver<Command>) {
+        let _alarm = Alarm(Arc::clone(&self.shared));
+        let outcome = self.work(queue).and_then(|()| self.wal.empty(&self.db, &self.shared));
+        if let Err(broken) = outcome {
+            self.large.refuse(&broken);
+            queue.iter().for_each(|command| command.refuse(&broken));
+        }
+    }
+
+    /// Fails when the storage did, and for good.
+    fn work(&mut self, queue: &Receiver<Command>) -> Result<(), InboxError> {
+        let mut open = true;
+        while open || self.large.uploading() || (self.has_chores() && self.resume <= Instant::now()) {
+            let mut batch = Vec::new();
+            open = self.collect(queue, &mut batch);
+            let mut commands = batch.into_iter();
+            let mut outcome = self.shared.broken().map_or(Ok(()), Err);
+            outcome = outcome.and_then(|()| self.turn(&mut commands));
+            if let Err(broken) = outcome {
+                commands.for_each(|command| command.refuse(&broken));
+                return Err(broken);
+            }
+        }
+        Ok(())
+    }
+
+    fn has_chores(&self) -> bool {
+        self.large.littered() || !self.postponed.is_empty()
+    }
+
+    /// Takes what is queued, waiting for it when there is nothing else to do. False: nothing will come any more.
+    fn collect(&self, queue: &Receiver<Command>, batch: &mut Vec<Command>) -> bool {
+        let first = if self.large.uploading() {
+            queue.recv_timeout(Duration::ZERO)
+        } else if self.has_chores() {
+            queue.recv_timeout(self.resume.saturating_duration_since(Instant::now()))
+        } else {
+            queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        };
+        match first {
+            Ok(command) => batch.push(command),
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+        let until = Instant::now() + LINGER;
+        let mut bytes = batch.iter().map(Command::bytes).sum::<u64>();
+        while batch.len() < MOST_COMMANDS && bytes < MOST_BYTES {
+            let patient =
+                !self.large.uploading() && batch.iter().all(|command| matches!(command, Command::Delete { .. }));
+            let patience = if patient { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+            match queue.recv_timeout(patience) {
+                Ok(command) => {
+                    bytes += command.bytes();
+                    batch.push(command);
+                }
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+        true
+    }
+
+    fn turn(&mut self, commands: &mut impl Iterator<Item = Command>) -> Result<(), InboxError> {
+        let room = self.has_room()?;
+        let due = self.resume <= Instant::now();
+        let mut run = if due { std::mem::take(&mut self.postponed) } else { Vec::new() };
+        for command in commands {
+            match command {
+                Command::Append { event, answer } => {
+                    self.shared.dequeue(&event);
+                    if !room {
+                        answer.give(Err(InboxError::Full("the disk is full".into())));
+                    } else if large::is_large(&event.body) || self.large.is_uploading(event.id) {
+                        self.commit(std::mem::take(&mut run))?;
+                        let begun = self.large.begin(&self.db, &self.shared, event, answer);
+                        self.endure(begun)?;
+                    } else {
+                        run.push(Command::Append { event, answer });
+                    }
+                }
+                Command::Delete { endpoint, id } if self.large.is_uploading(id) => {
+                    self.commit(std::mem::take(&mut run))?;
+                    self.large.cancel(&self.shared, &mut self.last, &endpoint, id);
+                    self.shared.unhide(&endpoint, id);
+                }
+                delete @ Command::Delete { .. } => run.push(delete),
+            }
+        }
+        self.commit(run)?;
+        if self.large.uploading() {
+            let bytes = self.large.step(&mut self.db, &self.shared, &mut self.last);
+            self.wal.wrote(*bytes.as_ref().unwrap_or(&0));
+            self.endure(bytes.map(drop))?;
+        }
+        if due && self.large.littered() {
+            let tidied = self.large.tidy(&mut self.db, &self.shared);
+            self.wal.wrote(OVERHEAD);
+            if tidied.is_err() {
+                self.resume = Instant::now() + PAUSE;
+            }
+            self.endure(tidied)?;
+        }
+        self.wal.bound(&self.db, &self.shared)
+    }
+
+    /// Whether events may be appended; tries to make it so when the disk was full.
+    fn has_room(&mut self) -> Result<bool, InboxError> {
+        if self.ballast.is_due() {
+            // The log may be what fills the disk.
+            self.wal.empty(&self.db, &self.shared)?;
+            self.ballast.restore();
+        }
+        Ok(self.ballast.is_there())
+    }
+
+    /// Does all of these in one transaction and answers them.
+    fn commit(&mut self, run: Vec<Command>) -> Result<(), InboxError> {
+        if run.is_empty() {
+            return Ok(());
+        }
+        let outcomes = match transaction::run(&mut self.db, &self.shared, &mut self.last, &run) {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                self.refuse(run, &error);
+                return self.endure(Err(error));
+            }
+        };
+        self.wal.wrote(run.iter().map(|command| command.bytes() + OVERHEAD).sum());
+        // In order: an append that follows a delete of the same event is answered when the delete hides it no more.
+        for (command, outcome) in run.into_iter().zip(outcomes) {
+            match (command, outcome) {
+                (Command::Append { answer, .. }, Outcome::Appended(position)) => answer.give(position),
+                (Command::Delete { endpoint, id }, Outcome::Deleted(chunks)) => {
+                    self.shared.unhide(&endpoint, id);
+                    self.ballast.hope();
+                    if let Some(body) = chunks {
+                        self.large.discard(body);
+                    }
+                }
+                // Each command has its own kind of outcome.
+                (Command::Append { .. }, Outcome::Deleted(_)) | (Command::Delete { .. }, Outcome::Appended(_)) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers a run of which nothing was done. Its deletes are tried again: at once if it was an append that found no room.
+    fn refuse(&mut self, run: Vec<Command>, error: &InboxError) {
+        let all = run.len();
+        for command in run {
+            match command {
+                Command::Append { .. } => command.refuse(error),
+                Command::Delete { .. } => self.postponed.push(command),
+            }
+        }
+        let pause = if self.postponed.len() < all { Duration::ZERO } else { PAUSE };
+        self.resume = Instant::now() + pause;
+    }
+
+    /// Lets the writer live on after a full disk or an event that cannot be read, but not after a failure of the storage.
+    fn endure(&mut self, outcome: Result<(), InboxError>) -> Result<(), InboxError> {
+        match outcome {
+            Err(InboxError::Full(_)) => {
+                self.ballast.release();
+                Ok(())
+            }
+            Err(InboxError::Unreadable(why)) => {
+                tracing::warn!(%why, "an event was refused because its body could not be read");
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}
+
+impl Command {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Append { event, .. } if !large::is_large(&event.body) => event.size(),
+            _ => 0,
+        }
+    }
+
+    fn refuse(self, error: &InboxError) {
+        if let Self::Append { answer, .. } = self {
+            answer.give(Err(error.clone()));
+        }
+    }
+}
+
+/// Tells that the writer is gone, should it panic.
+struct Alarm(Arc<Shared>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.poison("the thread that writes panicked");
+        }
+    }
+}

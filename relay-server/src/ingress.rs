@@ -1,0 +1,191 @@
+//! What comes in over HTTP: checks on the request's form, the relay's own pages, and events.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hook_proto::{EndpointName, Header, wire};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, Method, Request, StatusCode, Version, header};
+use hyper::body::Incoming;
+use tokio::sync::oneshot;
+
+use crate::capture::{self, Uncaptured};
+use crate::endpoint::Endpoint;
+use crate::exchange;
+use crate::inbox::StoredEvent;
+use crate::own;
+use crate::public_url::{self, Place};
+use crate::relay::{Relay, now_ms};
+use crate::reply::{SenderReply, refusal};
+
+/// All header fields of a request together, names and values.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// Serves one request.
+pub async fn serve(relay: Arc<Relay>, peer: IpAddr, request: Request<Incoming>) -> SenderReply {
+    let host = match checked_host(&request) {
+        Ok(host) => host,
+        Err(reason) => return refusal(StatusCode::BAD_REQUEST, reason, None),
+    };
+    let host = host.unwrap_or_else(|| relay.config.public_url.authority().to_owned());
+    let head: usize = request.headers().iter().map(|(n, v)| n.as_str().len() + v.len() + 4).sum();
+    if head + request.uri().path_and_query().map_or(0, |p| p.as_str().len()) > MAX_HEAD {
+        return refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the header fields are longer than 64 KiB.", None);
+    }
+    let path = request.uri().path().to_owned();
+    let name = match relay.config.public_url.place(&host.to_ascii_lowercase(), &path) {
+        Place::Own => return own::serve(relay, request).await,
+        Place::Nothing => None,
+        Place::Endpoint { name, rest } => public_url::name(name).map(|name| (name, rest.to_owned())),
+    };
+    let Some((name, rest)) = name else { return not_found() };
+    event(relay, peer, request, &host, name, rest).await
+}
+
+async fn event(
+    relay: Arc<Relay>,
+    peer: IpAddr,
+    request: Request<Incoming>,
+    host: &str,
+    name: EndpointName,
+    rest: String,
+) -> SenderReply {
+    let endpoint = match relay.endpoint(&name) {
+        Ok(Some(endpoint)) => endpoint,
+        Ok(None) => return not_found(),
+        Err(error) => {
+            tracing::error!(%error, "the registry could not be read");
+            return refusal(StatusCode::SERVICE_UNAVAILABLE, "the relay cannot read its registry.", Some(30));
+        }
+    };
+    if request.method() == Method::CONNECT {
+        return refusal(StatusCode::METHOD_NOT_ALLOWED, "this is not a proxy.", None);
+    }
+    if relay.is_stopping() || relay.inbox.broken() {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "the relay restarts; send this again later.", Some(5));
+    }
+    // From here on a restart waits for this sender.
+    let guard = relay.begin_exchange();
+    let (parts, body) = request.into_parts();
+    let received = match capture::body(&relay, &endpoint, &parts, body).await {
+        Ok(received) => received,
+        Err(uncaptured) => return not_captured(&uncaptured),
+    };
+    let event = build(&relay, peer, &parts, host, &endpoint, rest, received);
+    let (to_sender, reply) = oneshot::channel();
+    tokio::spawn(async move {
+        exchange::run(relay, endpoint, Arc::new(event), to_sender).await;
+        drop(guard);
+    });
+    reply.await.unwrap_or_else(|_| refusal(StatusCode::SERVICE_UNAVAILABLE, "the relay failed; send this again.", Some(5)))
+}
+
+fn build(
+    relay: &Relay,
+    peer: IpAddr,
+    parts: &Parts,
+    host: &str,
+    endpoint: &Endpoint,
+    rest: String,
+    received: capture::Received,
+) -> StoredEvent {
+    let trusted = relay.config.trusted_proxies.iter().any(|net| net.contains(&peer));
+    let told = |name: &str| {
+        let value = parts.headers.get(name).filter(|_| trusted)?;
+        Some(value.to_str().ok()?.to_owned())
+    };
+    let public = &relay.config.public_url;
+    let default_scheme = if host.eq_ignore_ascii_case(public.authority()) { public.scheme() } else { "http" };
+    let proto = told("x-forwarded-proto").unwrap_or_else(|| default_scheme.to_owned());
+    let public_host = told("x-forwarded-host").unwrap_or_else(|| host.to_owned());
+    let forwarded_for = match told("x-forwarded-for") {
+        Some(before) => format!("{before}, {peer}"),
+        None => peer.to_string(),
+    };
+    let remote_ip = forwarded_for.split(',').next().unwrap_or_default().trim().to_owned();
+    let raw = parts.uri.path_and_query().map_or("/", |p| p.as_str());
+    let id = relay.next_event_id();
+    let head = wire::EventHead {
+        id: id.to_string(),
+        received_at: now_ms(),
+        method: parts.method.to_string(),
+        url: format!("{proto}://{public_host}{raw}"),
+        path: rest,
+        query: raw.split_once('?').map(|(_, query)| query.to_owned()),
+        http_version: version(parts.version).to_owned(),
+        headers: fields(&parts.headers, parts.version, host),
+        trailers: received.trailers.iter().map(|(n, v)| field(n, v)).collect(),
+        remote_ip,
+        forwarded: Some(wire::Forwarded { r#for: forwarded_for, proto, host: public_host }),
+        body_size: received.body.len(),
+    };
+    StoredEvent { endpoint: endpoint.name.clone(), id, head, body: received.body }
+}
+
+/// The one host that a request names, or why it is refused (RFC 9112 §3.2). HTTP/1.0 may name none.
+fn checked_host(request: &Request<Incoming>) -> Result<Option<String>, &'static str> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let field = match hosts.next() {
+        None => None,
+        Some(value) => {
+            let host = value.to_str().map_err(|_| "the Host field is not a host.")?;
+            if !host.is_empty() {
+                host.parse::<Authority>().map_err(|_| "the Host field is not a host.")?;
+            }
+            Some(host)
+        }
+    };
+    if hosts.next().is_some() {
+        return Err("there are two Host fields.");
+    }
+    match (field, request.uri().authority()) {
+        (Some(field), Some(authority)) if !field.eq_ignore_ascii_case(authority.as_str()) => {
+            Err("the Host field and the URL name different hosts.")
+        }
+        (None, None) if request.version() == Version::HTTP_11 => Err("there is no Host field."),
+        (Some(field), _) => Ok(Some(field.to_owned()).filter(|f| !f.is_empty())),
+        (None, authority) => Ok(authority.map(|a| a.to_string())),
+    }
+}
+
+fn fields(headers: &HeaderMap, version: Version, host: &str) -> Vec<Header> {
+    let mut fields: Vec<Header> = headers.iter().map(|(n, v)| field(n, v)).collect();
+    // HTTP/2 says :authority where HTTP/1 says Host; apps and signatures know the latter.
+    if version == Version::HTTP_2 && !headers.contains_key(header::HOST) {
+        fields.insert(0, Header::new("host", host.as_bytes().to_vec()));
+    }
+    fields
+}
+
+fn field(name: &http::HeaderName, value: &http::HeaderValue) -> Header {
+    Header::new(name.as_str(), bytes::Bytes::copy_from_slice(value.as_bytes()))
+}
+
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP/1.1",
+    }
+}
+
+fn not_captured(uncaptured: &Uncaptured) -> SenderReply {
+    match uncaptured {
+        Uncaptured::TooLarge { limit } => {
+            let reason = format!("the body is larger than {limit} bytes; nothing was kept.");
+            refusal(StatusCode::PAYLOAD_TOO_LARGE, &reason, None)
+        }
+        Uncaptured::Slow => refusal(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time; nothing was kept.", None),
+        Uncaptured::Broken => refusal(StatusCode::BAD_REQUEST, "the body did not arrive whole; nothing was kept.", None),
+        Uncaptured::Disk(error) => {
+            tracing::error!(%error, "a body could not be spooled");
+            refusal(StatusCode::SERVICE_UNAVAILABLE, "the relay has no room for this body.", Some(30))
+        }
+    }
+}
+
+fn not_found() -> SenderReply {
+    refusal(StatusCode::NOT_FOUND, "no endpoint has this URL.", None)
+}
+

@@ -1,0 +1,120 @@
+//! Accepts connections until told to stop.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::ingress;
+use crate::reply::is_hop_by_hop;
+use crate::relay::Relay;
+
+const MAX_HEADERS: usize = 256;
+
+/// Serves on the listener until `shutdown` completes; then lets running exchanges finish and returns.
+pub async fn run(listener: TcpListener, relay: Arc<Relay>, shutdown: impl Future<Output = ()>) {
+    let server = server();
+    let graceful = GracefulShutdown::new();
+    let mut second = tokio::time::interval(Duration::from_millis(500));
+    tokio::pin!(shutdown);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((socket, peer)) => accept(&server, &graceful, relay.clone(), socket, peer.ip()),
+                Err(error) => {
+                    // Out of file descriptors, most likely: those in use come back.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            _ = second.tick() => {
+                if let Err(error) = relay.end_revoked() {
+                    tracing::error!(%error, "the registry could not be read");
+                }
+                if relay.inbox.broken() {
+                    tracing::error!("the inbox failed; the relay stops so that it can be started again");
+                    break;
+                }
+            }
+            () = &mut shutdown => break,
+        }
+    }
+    drop(listener);
+    relay.stop().await;
+    let _ = tokio::time::timeout(Duration::from_secs(2), graceful.shutdown()).await;
+}
+
+fn server() -> Builder<TokioExecutor> {
+    let mut server = Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(10))
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(256 * 1024)
+        .keep_alive(true);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(256)
+        .max_header_list_size(64 * 1024)
+        .initial_stream_window_size(1024 * 1024)
+        .initial_connection_window_size(4 * 1024 * 1024)
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(20));
+    server
+}
+
+fn accept(
+    server: &Builder<TokioExecutor>,
+    graceful: &GracefulShutdown,
+    relay: Arc<Relay>,
+    socket: TcpStream,
+    peer: IpAddr,
+) {
+    let _ = socket.set_nodelay(true);
+    let peer = peer.to_canonical();
+    let service = service_fn(move |request| {
+        let relay = relay.clone();
+        async move {
+            let mut response = ingress::serve(relay, peer, request).await;
+            if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+                strip_hop_by_hop(response.headers_mut());
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection = server.serve_connection_with_upgrades(TokioIo::new(socket), service).into_owned();
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(error, "a connection failed");
+        }
+    });
+}
+
+/// What a reply says of the hop between app and CLI stays there.
+fn strip_hop_by_hop(headers: &mut http::HeaderMap) {
+    let named: Vec<String> = headers
+        .get_all(http::header::CONNECTION)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    let gone: Vec<_> =
+        headers.keys().filter(|n| is_hop_by_hop(n.as_str()) || named.iter().any(|m| m == n.as_str())).cloned().collect();
+    for name in gone {
+        // `Trailer` announces what hyper must let through behind a chunked body.
+        if name != http::header::TRAILER {
+            headers.remove(name);
+        }
+    }
+}
