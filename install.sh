@@ -144,8 +144,9 @@ require_writable() {
         there=$(dirname -- "$there")
     done
     [ -d "$there" ] || fail 3 "$there is not a directory." './install.sh --prefix DIR'
-    [ -w "$there" ] && [ -x "$there" ] ||
+    if [ ! -w "$there" ] || [ ! -x "$there" ]; then
         fail 3 "$there is not writable for you." './install.sh --prefix DIR, with a directory you can write to'
+    fi
 }
 
 # Another program with the same name is neither replaced nor removed.
@@ -170,14 +171,22 @@ next_step() {
                 echo "next: hook $try"
             else
                 echo "$bin is on PATH, but another hook comes before it: $first"
-                echo "next: $bin/hook $try"
+                echo "next: $(quoted "$bin/hook") $try"
             fi
             ;;
         *)
             echo "$bin is not on PATH. Add this line to your shell's start-up file:"
-            echo "  export PATH=\"$bin:\$PATH\""
-            echo "next: $bin/hook $try"
+            echo "  export PATH=$(quoted "$bin"):\"\$PATH\""
+            echo "next: $(quoted "$bin/hook") $try"
             ;;
+    esac
+}
+
+# For the shell: quoted only when it must be.
+quoted() {
+    case $1 in
+        *[!A-Za-z0-9_./@+-]*) printf "'%s'\n" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")" ;;
+        *) printf '%s\n' "$1" ;;
     esac
 }
 

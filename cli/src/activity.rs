@@ -60,6 +60,8 @@ pub struct Forward {
     /// The target has a path of its own.
     pub has_path: bool,
     pub app: AppState,
+    /// Nothing listens there, but on this port of the same machine something does.
+    pub other_port: Option<u16>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

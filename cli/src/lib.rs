@@ -4,15 +4,23 @@
 //! `output` as `activity`.
 
 pub mod activity;
+pub mod commands;
+pub mod config;
 pub mod engine;
+pub mod event_ref;
 pub mod failure;
 pub mod filter;
 pub mod forward;
+pub mod header_arg;
 pub mod journal;
 pub mod json;
 pub mod platform;
+pub mod prefilter;
 pub mod sanitize;
 pub mod session;
 pub mod subject;
+pub mod output;
 pub mod target;
 pub mod text;
+pub mod ui;
+pub mod units;

@@ -41,6 +41,11 @@ pub fn clock(ms: u64) -> String {
     local(ms).strftime("%H:%M:%S").to_string()
 }
 
+/// `2026-11-23` in local time.
+pub fn date(ms: u64) -> String {
+    local(ms).strftime("%Y-%m-%d").to_string()
+}
+
 /// `2026-11-23 14:02:11` in local time.
 pub fn date_and_clock(ms: u64) -> String {
     local(ms).strftime("%Y-%m-%d %H:%M:%S").to_string()

@@ -12,9 +12,12 @@ use super::lane::Lane;
 use crate::activity::{Activity, Heard, Tried};
 use crate::forward::attempt::{self, EventBody, Outcome, Try};
 use crate::forward::ConnectError;
-use crate::journal::{self, Attempt, AttemptEnd, BodyKey, EventRow, Kind, NewAttempt, State};
+use crate::journal::{self, Attempt, AttemptEnd, BodyKey, EventRow, Kind, NewAttempt, State, Turn};
 use crate::platform::now_ms;
 use crate::session::Replier;
+
+/// How long until an event that another process is at is looked at again.
+const BUSY: Duration = Duration::from_secs(2);
 
 /// An event that came while its sender waits, or is a mirror's copy.
 pub struct Live {
@@ -42,7 +45,7 @@ pub async fn live(lane: &Arc<Lane>, live: Live) {
     }
     let n = match live.attempt {
         Some(n) => n,
-        None => match begin(lane, &live.row, &live.path, Kind::Live).await {
+        None => match begin(lane, live.id, &live.row, &live.path, Kind::Live).await {
             Some(n) => n,
             None => return,
         },
@@ -84,7 +87,7 @@ pub async fn owed(lane: &Arc<Lane>, id: EventId, seq: u64) {
         }
     };
     let kind = if row.state == State::Retrying { Kind::Retry } else { Kind::Backlog };
-    let Some(n) = begin(lane, &row, &path, kind).await else { return };
+    let Some(n) = begin(lane, id, &row, &path, kind).await else { return };
     let this = this(&row, &body, &path, n, &endpoint.options);
     let outcome = attempt::run(&lane.engine.journal, &lane.client, connection, &this, None).await;
     if let Some(error) = &outcome.not_connected {
@@ -109,7 +112,7 @@ fn load(connection: &rusqlite::Connection, seq: u64) -> rusqlite::Result<Option<
 }
 
 /// Writes the attempt's row before its first byte. `None`: another process is at it, or it is settled.
-async fn begin(lane: &Arc<Lane>, row: &EventRow, path: &str, kind: Kind) -> Option<u32> {
+async fn begin(lane: &Arc<Lane>, id: EventId, row: &EventRow, path: &str, kind: Kind) -> Option<u32> {
     let engine = &lane.engine;
     let attempt = NewAttempt {
         kind,
@@ -119,7 +122,13 @@ async fn begin(lane: &Arc<Lane>, row: &EventRow, path: &str, kind: Kind) -> Opti
     };
     let (seq, journal) = (row.seq, engine.journal.path().to_owned());
     match engine.journal.write(move |c| journal::begin_owed(c, &journal, seq, &attempt)).await {
-        Ok((n, _)) => n,
+        Ok((Turn::Begun(n), _)) => Some(n),
+        Ok((Turn::Settled, _)) => None,
+        Ok((Turn::Busy, _)) => {
+            // It is looked at again, in case that process dies.
+            later(lane, id, seq, BUSY);
+            None
+        }
         Err(error) => {
             engine.journal_failed(&error);
             None
@@ -153,7 +162,7 @@ async fn not_connected(
     let end = attempt::not_connected(error, begun);
     let n = match n {
         Some(n) => n,
-        None => match begin(lane, &live.row, &live.path, Kind::Live).await {
+        None => match begin(lane, live.id, &live.row, &live.path, Kind::Live).await {
             Some(n) => n,
             None => return,
         },
@@ -204,6 +213,10 @@ async fn ended(
 /// Puts a failed event back after 1 s, 2 s, 4 s … a minute.
 pub fn retry_later(lane: &Arc<Lane>, id: EventId, seq: u64, n: u32) {
     let wait = Duration::from_secs(1 << n.saturating_sub(1).min(6)).min(Duration::from_secs(60));
+    later(lane, id, seq, wait);
+}
+
+fn later(lane: &Arc<Lane>, id: EventId, seq: u64, wait: Duration) {
     let lane = Arc::downgrade(lane);
     tokio::spawn(async move {
         tokio::time::sleep(wait).await;

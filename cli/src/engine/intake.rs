@@ -46,6 +46,9 @@ struct Plan {
 impl Engine {
     /// Takes an event in. Gives the commit that holds it; once that is fsynced, the hand-over may be acked.
     pub async fn take(self: &Arc<Self>, endpoint: &Arc<Endpoint>, incoming: Incoming) -> Option<Commit> {
+        if self.is_stopping() {
+            return None;
+        }
         let received = Instant::now();
         let plan = plan(endpoint, &incoming);
         let target = plan.lane.as_ref().map(|(lane, path)| lane.client.target.url(path));

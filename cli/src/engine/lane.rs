@@ -93,6 +93,11 @@ impl Lane {
         lock(&self.queue).behind();
     }
 
+    /// Ends what is running and starts nothing more.
+    pub fn stop(&self) {
+        lock(&self.queue).stop();
+    }
+
     pub fn owed(&self) -> usize {
         lock(&self.queue).owed_len()
     }
@@ -145,7 +150,7 @@ impl Lane {
             up: false,
             error: Some(error.code()),
             after: Duration::ZERO,
-            owed: 0,
+            owed: self.owed() as u64,
             undelivered: 0,
         }));
         let lane = Arc::downgrade(self);

@@ -7,11 +7,11 @@ mod lane;
 mod queue;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 
-pub use endpoint::{Endpoint, Options};
+pub use endpoint::{Endpoint, Options, Way};
 pub use intake::{Body, Incoming};
 pub use lane::Lane;
 
@@ -34,6 +34,7 @@ pub struct Engine {
 struct Counts {
     running: AtomicU64,
     dropped: AtomicU64,
+    stopping: AtomicBool,
 }
 
 impl Engine {
@@ -57,6 +58,15 @@ impl Engine {
     /// Attempts under way.
     pub fn running(&self) -> u64 {
         self.counts.running.load(Ordering::Acquire)
+    }
+
+    /// From now on hand-overs are left with the relay.
+    pub fn stop_taking(&self) {
+        self.counts.stopping.store(true, Ordering::Release);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.counts.stopping.load(Ordering::Acquire)
     }
 
     fn begin(self: &Arc<Self>) -> Running {

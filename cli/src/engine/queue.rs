@@ -67,6 +67,14 @@ impl<L> Queue<L> {
         self.caught_up = false;
     }
 
+    /// Nothing starts any more; what is owed stays so in the journal.
+    pub fn stop(&mut self) {
+        self.owed.clear();
+        self.live.clear();
+        self.live_limit = 0;
+        self.owed_limit = 0;
+    }
+
     /// The next to start; its place is taken.
     pub fn next(&mut self) -> Option<Next<L>> {
         if !self.down

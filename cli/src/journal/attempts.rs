@@ -83,22 +83,27 @@ struct Fields {
     fields: Vec<Header>,
 }
 
-/// Begins an attempt at an event that is owed, unless another living process is at it. `None`: there is nothing to do.
-pub fn begin_owed(
-    connection: &Connection,
-    journal: &Path,
-    seq: u64,
-    attempt: &NewAttempt,
-) -> rusqlite::Result<Option<u32>> {
+/// Whether an attempt may be made now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    Begun(u32),
+    /// Nothing is owed any more.
+    Settled,
+    /// Another living process is at it; should it die, the event is owed again.
+    Busy,
+}
+
+/// Begins an attempt at an event that is owed.
+pub fn begin_owed(connection: &Connection, journal: &Path, seq: u64, attempt: &NewAttempt) -> rusqlite::Result<Turn> {
     let state: Option<String> =
         connection.prepare_cached("SELECT state FROM events WHERE seq = ?1")?.query_row([seq], |r| r.get(0)).optional()?;
     if !state.is_some_and(|s| s == State::Owed.as_str() || s == State::Retrying.as_str()) {
-        return Ok(None);
+        return Ok(Turn::Settled);
     }
     if open_owner(connection, seq)?.iter().any(|id| *id != attempt.owner && owner::is_alive(journal, id)) {
-        return Ok(None);
+        return Ok(Turn::Busy);
     }
-    insert(connection, seq, attempt).map(Some)
+    insert(connection, seq, attempt).map(Turn::Begun)
 }
 
 /// Begins an attempt; its number is one more than the last.

@@ -17,14 +17,14 @@ use std::sync::{Arc, Mutex};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-pub use attempts::{Attempt, AttemptEnd, Kind, NewAttempt, begin_owed, end as end_attempt, insert as begin_attempt, of_event as attempts_of, put_part as attempt_part};
+pub use attempts::{Attempt, AttemptEnd, Kind, NewAttempt, Turn, begin_owed, end as end_attempt, insert as begin_attempt, of_event as attempts_of, put_part as attempt_part};
 pub use events::{BodyKey, Handled, NewEvent, PART, Recorded, drop_parts, put_part as event_part, record, settle};
 pub use listeners::{
     Listener, Remembered, living as living_listeners, put as put_listener, remember, remembered, remove as remove_listener,
     set_state as set_listener_state,
 };
 pub use owner::{Owner, is_alive as owner_is_alive};
-pub use query::{EventRow, Order, Scope, has_events};
+pub use query::{EventRow, Order, Scope, UNDELIVERED, has_events};
 pub use writer::{Commit, Write};
 
 /// What became of an event on this side.

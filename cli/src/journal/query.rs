@@ -46,6 +46,9 @@ pub enum Order {
     OldestFirst,
 }
 
+/// Narrows to the events that the app never got and still could.
+pub const UNDELIVERED: &str = "state IN ('undelivered', 'held', 'owed')";
+
 const COLUMNS: &str = "seq, id, origin, project, relay, endpoint, head, size, sha256, content_type, state, queued, target, \
     provider, event_type, provider_event_id, verdict, last_status, last_error, last_ms, attempts";
 
@@ -162,4 +165,40 @@ fn read(row: &Row<'_>) -> rusqlite::Result<EventRow> {
         last_ms: row.get(19)?,
         attempts: row.get(20)?,
     })
+}
+
+#[cfg(test)]
+impl EventRow {
+    pub fn for_test(seq: u64, method: &str, path: &str) -> Self {
+        let head = EventHead {
+            id: "01JD0000000000000000000000".into(),
+            method: method.into(),
+            path: path.into(),
+            url: format!("http://127.0.0.1:4000/shop{path}"),
+            ..EventHead::default()
+        };
+        Self {
+            seq,
+            id: head.id.clone(),
+            origin: "captured".into(),
+            project: "/p".into(),
+            relay: "embedded".into(),
+            endpoint: "shop".into(),
+            size: head.body_size,
+            head,
+            sha256: vec![0; 32],
+            content_type: None,
+            state: State::Owed,
+            queued: false,
+            target: None,
+            provider: None,
+            event_type: None,
+            provider_event_id: None,
+            verdict: None,
+            last_status: None,
+            last_error: None,
+            last_ms: None,
+            attempts: 0,
+        }
+    }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hook_proto::Settings;
 use tokio::time::Instant;
 
-pub use connect::{DialError, Relay, Scheme, ask, tls_config};
+pub use connect::{BadRelay, DialError, Relay, Scheme, ask, tls_config};
 pub use replier::{Head, Replier};
 
 use crate::activity::{Activity, Trouble};
@@ -90,6 +90,7 @@ impl Session {
     /// Another run took this endpoint; the last one ends the session.
     fn superseded(&mut self, index: usize, by: &str, at: u64, still_owed: usize) -> Option<Failure> {
         let wanted = self.wanted.remove(index);
+        wanted.endpoint.lanes().for_each(|lane| lane.stop());
         let name = &wanted.endpoint.name;
         let by = crate::sanitize::sanitize(by);
         let owed = match still_owed {

@@ -1,0 +1,447 @@
+//! `hook listen`: everything is put together here, and shown until it ends.
+
+mod args;
+mod demo;
+mod embedded;
+mod tally;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+pub use args::ListenArgs;
+use args::{OutputKind, Plan};
+use embedded::Embedded;
+use tally::Tally;
+
+use super::Context;
+use crate::activity::{self, Activity, AppState, Forward, Started};
+use crate::config::{self, ProjectFile};
+use crate::engine::{Endpoint, Engine};
+use crate::failure::{Exit, Failure};
+use crate::filter::Filter;
+use crate::forward::{Client, ConnectError};
+use crate::journal::{self, EventRow, Journal, Listener, Owner, State};
+use crate::output::{Output, json, line};
+use crate::platform::{self, Signal, Signals};
+use crate::session::{self, Relay, Session, Wanted};
+
+/// How long running attempts may go on after the first interrupt.
+const GRACE: Duration = Duration::from_secs(3);
+/// How long a target may take to be looked for before the banner is shown.
+const PROBE: Duration = Duration::from_millis(100);
+/// Where people's apps listen.
+const USUAL_PORTS: [u16; 9] = [3000, 3001, 4000, 4242, 5000, 5173, 8000, 8080, 8888];
+
+pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
+    let begun = Instant::now();
+    let mut signals = Signals::new().map_err(|e| Failure::local(format!("no signals: {e}.")))?;
+    let until = args.until.as_deref().map(crate::event_ref::filter).transpose()?;
+    let (activities, mut inbox) = mpsc::unbounded_channel();
+    let mut output = output(context, &args);
+    let set_up = set_up(context, &args, until.as_ref(), activities).await;
+    let running = match set_up {
+        Ok(running) => running,
+        // In JSON mode everything is a line on standard output, failures too.
+        Err(failure) if args.output == OutputKind::Json => return Ok(fatal(&mut output, &failure)),
+        Err(failure) => return Err(failure),
+    };
+    let Running { engine, session, listeners, embedded, endpoints, mut demo } = running;
+    let mut tally = Tally::default();
+    let mut failed = engine.journal.failed();
+    let mut session = std::pin::pin!(session.run());
+    let deadline = args.timeout_after.map(|t| tokio::time::Instant::now() + t);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            signal = signals.next() => break Ended::Signal(signal),
+            activity = inbox.recv() => {
+                let Some(activity) = activity else { break Ended::Signal(Signal::Terminate) };
+                output.show(&activity);
+                if let Activity::Ready { endpoints, .. } = &activity {
+                    listeners.register(endpoints);
+                    if let (Some(demo), Some(endpoint)) = (demo.take(), endpoints.first()) {
+                        tokio::spawn(demo(endpoint.public_url.clone()));
+                    }
+                }
+                listeners.note(&activity);
+                if tally.count(&activity, until.as_ref()) {
+                    break Ended::Matched;
+                }
+                if context.ui.is_closed() {
+                    break Ended::Closed;
+                }
+            }
+            failure = &mut session => break Ended::Session(failure),
+            _ = failed.changed() => {
+                let error = failed.borrow_and_update().clone();
+                if let Some(error) = error {
+                    break Ended::Session(error.into());
+                }
+            }
+            () = until_deadline(deadline) => break Ended::TimedOut,
+        }
+    };
+    // Attempts that run may end; the session goes on for them, and a second signal cuts it short.
+    let cut = {
+        let wait = async {
+            let end = tokio::time::Instant::now() + GRACE;
+            while engine.running() > 0 && tokio::time::Instant::now() < end {
+                tokio::select! {
+                    activity = inbox.recv() => if let Some(activity) = activity {
+                        output.show(&activity);
+                        tally.count(&activity, None);
+                    },
+                    _ = &mut session, if !matches!(ended, Ended::Session(_)) => break,
+                    () = tokio::time::sleep(Duration::from_millis(20)) => {}
+                }
+            }
+        };
+        engine.stop_taking();
+        tokio::select! {
+            () = wait => false,
+            _ = signals.next() => true,
+        }
+    };
+    if cut {
+        return Ok(Exit::Interrupted);
+    }
+    listeners.remove().await;
+    let _ = engine.journal.flush().await;
+    while let Ok(activity) = inbox.try_recv() {
+        output.show(&activity);
+        tally.count(&activity, None);
+    }
+    let owed = endpoints.iter().flat_map(|e| e.lanes()).map(|lane| lane.owed() as u64).sum();
+    let (exit, reason, failure) = ended.outcome(args.timeout_after);
+    if let Some(failure) = failure {
+        show_failure(&mut output, &failure);
+    }
+    output.show(&Activity::Stopped(tally.stopped(begun.elapsed(), owed, reason)));
+    if let Some(embedded) = embedded {
+        embedded.stop().await;
+    }
+    Ok(exit)
+}
+
+enum Ended {
+    Signal(Signal),
+    Matched,
+    TimedOut,
+    Closed,
+    Session(Failure),
+}
+
+impl Ended {
+    fn outcome(self, timeout: Option<Duration>) -> (Exit, &'static str, Option<Failure>) {
+        match self {
+            Self::Signal(Signal::Interrupt) => (Exit::Done, "sigint", None),
+            Self::Signal(Signal::Terminate) => (Exit::Done, "sigterm", None),
+            Self::Matched => (Exit::Done, "until", None),
+            Self::Closed => (Exit::Done, "closed", None),
+            Self::TimedOut => {
+                let after = crate::text::span(timeout.unwrap_or_default());
+                let what = format!("no event matched --until within {after}.");
+                (Exit::Failed, "timeout", Some(Failure::new(Exit::Failed, "until_timeout", what).next("hook events")))
+            }
+            Self::Session(failure) => (failure.exit, "refused", Some(failure)),
+        }
+    }
+}
+
+/// What a run consists of once everything is there.
+struct Running {
+    engine: Arc<Engine>,
+    session: Session,
+    listeners: Listeners,
+    embedded: Option<Embedded>,
+    endpoints: Vec<Arc<Endpoint>>,
+    demo: Option<DemoStart>,
+}
+
+type DemoStart = fn(String) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+async fn set_up(
+    context: &Context,
+    args: &ListenArgs,
+    until: Option<&Filter>,
+    activities: mpsc::UnboundedSender<Activity>,
+) -> Result<Running, Failure> {
+    let begun = Instant::now();
+    let project = platform::project_dir();
+    let file = ProjectFile::read(&project)?;
+    let mut plans = args.plans(file.as_ref().map_or(&[], |f| f.endpoints.as_slice()))?;
+    if args.demo {
+        plans[0].options.routes = vec![demo::start_app().await?.parse().map_err(|e| Failure::local(format!("{e}")))?];
+    }
+    let chosen = if args.demo && args.relay.is_none() { None } else { config::relay(args.relay.as_deref(), file.as_ref())? };
+    if args.mirror && chosen.is_none() {
+        return Err(Failure::usage("--mirror listens beside another listener at a relay, and the embedded relay has none.")
+            .next("hook listen --relay https://… --name NAME --mirror"));
+    }
+    let project = project.display().to_string();
+    let path = context.journal_path();
+    let journal = Journal::open(&path)?;
+    let owner = Owner::register(&path)
+        .map_err(|e| Failure::local(format!("the directory of {} cannot be written: {e}.", path.display())).next("hook doctor"))?;
+    let bodies = args.body || args.verbose > 0 || until.is_some_and(Filter::needs_bodies);
+    let engine = Engine::new(journal.clone(), owner.id.clone(), project.clone(), activities, bodies);
+    let Reached { relay, relay_key, public_base, names, embedded } =
+        reach(&journal, &project, &plans, chosen.map(|(relay, _)| relay)).await?;
+    let endpoints = endpoints(&engine, &relay_key, &plans, &names)?;
+    let mut shown = Vec::new();
+    for (endpoint, mirror) in endpoints.iter().zip(plans.iter().map(|p| p.options.mirror)) {
+        shown.push(activity::Endpoint {
+            name: endpoint.name.clone(),
+            public_url: format!("{public_base}/{}", endpoint.name),
+            forward_to: look(endpoint).await?,
+            mirror,
+            embedded: embedded.is_some(),
+        });
+    }
+    engine.emit(Activity::Started(Started {
+        pid: std::process::id(),
+        journal: path.display().to_string(),
+        endpoints: shown.clone(),
+    }));
+    if embedded.is_none() {
+        engine.emit(Activity::Connecting { relay: relay.authority.clone() });
+    }
+    for endpoint in &endpoints {
+        load_owed(&journal, endpoint).await?;
+        for lane in endpoint.lanes() {
+            // A mirror has no backlog.
+            if endpoint.options.mirror {
+                lane.caught_up();
+            }
+        }
+    }
+    let wanted = endpoints.iter().zip(&plans).map(|(endpoint, plan)| Wanted { endpoint: endpoint.clone(), settings: plan.settings });
+    let instance = owner.id.clone();
+    let ready = engine.clone();
+    let listeners = Listeners { journal: journal.clone(), owner: owner.id.clone(), project, relay: relay_key, live: Mutex::new(false), _lock: owner };
+    let session = Session {
+        engine: engine.clone(),
+        relay,
+        instance,
+        wanted: wanted.collect(),
+        opened: Box::new(move |urls| {
+            let mut endpoints = shown.clone();
+            for (endpoint, url) in endpoints.iter_mut().zip(urls) {
+                endpoint.public_url.clone_from(url);
+            }
+            ready.emit(Activity::Ready { endpoints, after: begun.elapsed() });
+        }),
+    };
+    let demo: Option<DemoStart> = args.demo.then_some(|url| Box::pin(demo::send_samples(url)));
+    Ok(Running { engine, session, listeners, embedded, endpoints, demo })
+}
+
+/// A relay, and the names to have there.
+struct Reached {
+    relay: Relay,
+    relay_key: String,
+    public_base: String,
+    names: Vec<String>,
+    embedded: Option<Embedded>,
+}
+
+async fn reach(journal: &Journal, project: &str, plans: &[Plan], chosen: Option<Relay>) -> Result<Reached, Failure> {
+    let relay_key = chosen.as_ref().map_or_else(|| embedded::KEY.to_owned(), Relay::url);
+    let mut names = Vec::new();
+    let mut port = None;
+    for plan in plans {
+        let (name, last_port) = embedded::remembered(journal, project, &relay_key, plan.name.as_ref()).await?;
+        if chosen.is_none()
+            && let Some(other) = embedded::other(journal, project, &name).await?
+        {
+            let what = format!("another hook (pid {}) listens here already: {}", other.pid, other.url);
+            return Err(Failure::local(what).next("hook events --follow                    see what it gets").next(
+                "hook listen … --name another            run a second one beside it",
+            ));
+        }
+        port = port.or(last_port);
+        names.push(name);
+    }
+    let (relay, public_base, embedded, port) = match chosen {
+        Some(relay) => {
+            let url = relay.url();
+            (relay, url, None, 0)
+        }
+        None => {
+            let (embedded, port) = embedded::start(port).await?;
+            (embedded.relay.clone(), embedded.public_url.clone(), Some(embedded), port)
+        }
+    };
+    for (plan, name) in plans.iter().zip(&names) {
+        embedded::remember(journal, project, &relay_key, plan.name.as_ref(), name, port).await?;
+    }
+    let names = names.iter().map(ToString::to_string).collect();
+    Ok(Reached { relay, relay_key, public_base, names, embedded })
+}
+
+fn endpoints(engine: &Arc<Engine>, relay: &str, plans: &[Plan], names: &[String]) -> Result<Vec<Arc<Endpoint>>, Failure> {
+    let make = |(plan, name): (&Plan, &String)| {
+        let options = plan.options.clone();
+        let tls = options.routes.iter().any(|r| r.target.tls);
+        let tls = tls.then(|| session::tls_config(options.insecure)).transpose().map_err(|e| Failure::local(format!("no TLS: {e}.")))?;
+        Ok(Endpoint::new(engine, name.clone(), relay.to_owned(), options, tls.as_ref()))
+    };
+    plans.iter().zip(names).map(make).collect()
+}
+
+/// Looks whether the apps are there, so that the banner can say so; what is down is looked for from now on.
+async fn look(endpoint: &Endpoint) -> Result<Vec<Forward>, Failure> {
+    let mut seen = Vec::new();
+    for route in &endpoint.options.routes {
+        let Some(lane) = endpoint.lanes().find(|l| l.client.target == route.target) else { continue };
+        let mut other_port = None;
+        let app = match tokio::time::timeout(PROBE, lane.client.probe()).await {
+            Err(_) => AppState::Unknown,
+            Ok(Ok(after)) => AppState::Up(after),
+            Ok(Err(ConnectError::NoHost(host))) => {
+                let shown = crate::sanitize::sanitize(&host).into_owned();
+                let what = format!("\"{}\" is not an address hook can forward to (no host named \"{shown}\").", route.target);
+                let next = format!("hook listen --forward-to localhost:{}{}", route.target.port, route.target.path);
+                return Err(Failure::usage(what).next(next));
+            }
+            Ok(Err(error)) => {
+                other_port = other(&route.target).await;
+                lane.went_down(&error);
+                AppState::Down
+            }
+        };
+        seen.push(Forward {
+            prefix: route.prefix.clone(),
+            url: route.target.to_string(),
+            has_path: !route.target.path.is_empty(),
+            app,
+            other_port,
+        });
+    }
+    Ok(seen)
+}
+
+/// A usual port of this machine where something listens instead. Connects, sends nothing.
+async fn other(target: &crate::target::Target) -> Option<u16> {
+    if target.host != "localhost" && target.host != "127.0.0.1" {
+        return None;
+    }
+    for port in USUAL_PORTS.into_iter().filter(|p| *p != target.port) {
+        let client = Client::new(crate::target::Target { port, tls: false, ..target.clone() }, None);
+        if matches!(tokio::time::timeout(Duration::from_millis(20), client.probe()).await, Ok(Ok(_))) {
+            return Some(port);
+        }
+    }
+    None
+}
+
+/// What an earlier run left owed goes first.
+async fn load_owed(journal: &Journal, endpoint: &Arc<Endpoint>) -> Result<(), Failure> {
+    if endpoint.options.mirror {
+        return Ok(());
+    }
+    let (relay, name) = (endpoint.relay.clone(), endpoint.name.clone());
+    let owed = journal.read(move |c| EventRow::owed(c, &relay, &name)).await?;
+    let retry = endpoint.options.retry > 0;
+    let (mine, over): (Vec<_>, Vec<_>) = owed.into_iter().partition(|(_, _, state)| *state == State::Owed || retry);
+    journal
+        .write(move |c| over.iter().try_for_each(|(_, seq, _)| journal::settle(c, *seq, State::Ended)))
+        .await?;
+    let paths: Vec<_> = {
+        let mine = mine.clone();
+        let rows = move |c: &rusqlite::Connection| {
+            mine.iter().map(|(_, seq, _)| EventRow::by_seq(c, *seq)).collect::<rusqlite::Result<Vec<_>>>()
+        };
+        journal.read(rows).await?
+    };
+    for row in paths.into_iter().flatten() {
+        let way = endpoint.way(&row.head.path, row.head.query.as_deref());
+        if let (crate::engine::Way::To(lane, _), Ok(id)) = (way, row.id.parse()) {
+            lane.push_owed(id, row.seq).await;
+        }
+    }
+    Ok(())
+}
+
+/// The rows by which other processes see this one.
+struct Listeners {
+    journal: Journal,
+    owner: String,
+    project: String,
+    relay: String,
+    live: Mutex<bool>,
+    /// Held for as long as this process may have attempts under way.
+    _lock: Owner,
+}
+
+impl Listeners {
+    fn register(&self, endpoints: &[activity::Endpoint]) {
+        let rows: Vec<Listener> = endpoints
+            .iter()
+            .map(|e| Listener {
+                owner: self.owner.clone(),
+                pid: std::process::id(),
+                started_at: platform::now_ms(),
+                project: self.project.clone(),
+                relay: self.relay.clone(),
+                endpoint: e.name.clone(),
+                url: e.public_url.clone(),
+                target: e.forward_to.first().map(|f| f.url.clone()),
+                state: "live".to_owned(),
+            })
+            .collect();
+        // Nobody waits for this; a failing journal is reported by the writer itself.
+        drop(self.journal.write(move |c| rows.iter().try_for_each(|row| journal::put_listener(c, row))));
+        *self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = true;
+    }
+
+    fn note(&self, activity: &Activity) {
+        let state = match activity {
+            Activity::Reconnecting { attempt: 1, .. } => "reconnecting",
+            Activity::Reconnected { .. } => "live",
+            _ => return,
+        };
+        if *self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+            let owner = self.owner.clone();
+            drop(self.journal.write(move |c| journal::set_listener_state(c, &owner, state)));
+        }
+    }
+
+    async fn remove(&self) {
+        let owner = self.owner.clone();
+        let _ = self.journal.write(move |c| journal::remove_listener(c, &owner)).await;
+    }
+}
+
+fn output(context: &Context, args: &ListenArgs) -> Output {
+    match args.output {
+        OutputKind::Line => Output::Line(line::LineLog::new(context.ui.clone(), args.verbose)),
+        OutputKind::Json => {
+            let limit = args.body_limit.and_then(|l| usize::try_from(l).ok());
+            Output::Json(json::JsonLines { ui: context.ui.clone(), bodies: json::Bodies { shown: args.body, limit } })
+        }
+    }
+}
+
+fn fatal(output: &mut Output, failure: &Failure) -> Exit {
+    show_failure(output, failure);
+    failure.exit
+}
+
+fn show_failure(output: &mut Output, failure: &Failure) {
+    output.show(&Activity::Trouble(activity::Trouble {
+        code: failure.code,
+        message: failure.what.clone(),
+        next: failure.next.first().cloned(),
+        fatal: true,
+    }));
+}
+
+async fn until_deadline(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,101 @@
+use clap::Args;
+
+use super::Context;
+use crate::activity::Heard;
+use crate::event_ref;
+use crate::failure::{Exit, Failure};
+use crate::journal::{self, BodyKey, State};
+use crate::output::detail::{self, Extent};
+use crate::output::json::{self, Bodies};
+use crate::text;
+use crate::ui::Ink;
+
+/// Show one event: the request, and every attempt
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hook show last
+  hook show 12 --raw > body.json
+  hook show last~2 --output json")]
+pub struct ShowArgs {
+    /// A number, an id or a prefix of one, last, last~2
+    #[arg(default_value = "last", allow_hyphen_values = false)]
+    event: String,
+    /// Write the exact bytes of the body to standard output, and nothing else
+    #[arg(long, conflicts_with = "output")]
+    raw: bool,
+    /// Look for `last` in all projects
+    #[arg(long)]
+    all: bool,
+    /// How to print
+    #[arg(long, value_name = "HOW", default_value = "line")]
+    output: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    Line,
+    Json,
+}
+
+pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
+    let journal = context.journal()?;
+    let scope = event_ref::scope(&journal, args.all).await?;
+    let row = event_ref::one(&journal, &scope, &args.event).await?;
+    let seq = row.seq;
+    if args.raw {
+        let mut part = 0;
+        while let Some(data) = journal.read(move |c| BodyKey::Event(seq).part(c, part)).await? {
+            context.ui.bytes(&data);
+            part += 1;
+        }
+        return Ok(Exit::Done);
+    }
+    let body = journal.read(move |c| BodyKey::Event(seq).read(c, usize::MAX)).await?;
+    let attempts = journal.read(move |c| journal::attempts_of(c, seq)).await?;
+    let bodies = Bodies { shown: true, limit: None };
+    let paint = context.ui.out;
+    if args.output == Kind::Json {
+        context.ui.data(&json::event(&row, bodies, Some(&body)).to_string());
+    } else {
+        let from = if row.head.remote_ip.is_empty() { String::new() } else { format!(" from {}", row.head.remote_ip) };
+        let head = format!("#{} {}  {}{from}", row.seq, row.id, text::date_and_clock(row.head.received_at));
+        context.ui.data(&paint.ink(Ink::Bold, crate::sanitize::sanitize(&head)));
+        context.ui.data(&format!("{}  {}", crate::sanitize::sanitize(&row.head.url), state_words(row.state)));
+        context.ui.data("");
+        context.ui.data(detail::request(&row, &body, Extent::All, paint).trim_end());
+    }
+    for attempt in attempts {
+        let n = attempt.n;
+        let answer = journal.read(move |c| BodyKey::Attempt(seq, n).read(c, usize::MAX)).await?;
+        if args.output == Kind::Json {
+            context.ui.data(&json::attempt(&row, &attempt, bodies, Some(&answer), Heard::App).to_string());
+            continue;
+        }
+        let took = attempt.ms.map_or_else(String::new, |ms| format!("  {ms} ms"));
+        let head = format!(
+            "Attempt {n}  {}  {}{took}  {}",
+            attempt.kind,
+            text::date_and_clock(attempt.started_at),
+            crate::sanitize::sanitize(&attempt.target)
+        );
+        context.ui.data("");
+        context.ui.data(&paint.ink(Ink::Bold, head));
+        context.ui.data(detail::response(&attempt, &answer, Extent::All, paint).trim_end());
+    }
+    Ok(Exit::Done)
+}
+
+fn state_words(state: State) -> &'static str {
+    match state {
+        State::Owed => "waits for your app",
+        State::Ended => "forwarded",
+        State::Captured => "kept; there was no target",
+        State::Filtered => "kept; left out by --filter",
+        State::Undelivered => "not delivered; the app was down",
+        State::Held => "held; beyond --max-backlog",
+        State::Recorded => "recorded; its sender was answered before",
+        State::Refused => "kept; its path leaves the target's own",
+        State::Retrying => "failed; will be tried again",
+    }
+}

@@ -1,0 +1,250 @@
+//! What an ended attempt means and what to do next, in the words of ux §1.3 and §1.5.
+
+use std::time::Duration;
+
+use crate::activity::Heard;
+use crate::journal::{Attempt, EventRow};
+use crate::sanitize::{cut, sanitize, sanitize_bytes};
+use crate::target::Target;
+use crate::text;
+
+/// One fact and exactly one thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    pub fact: String,
+    pub next: String,
+}
+
+/// Columns of the answer's first line that are shown.
+const FIRST_LINE: usize = 120;
+
+/// `None` for an answer that every sender takes as success.
+pub fn on(row: &EventRow, attempt: &Attempt, body: &[u8], heard: Heard) -> Option<Advice> {
+    let seq = row.seq;
+    let advice = |fact: String, next: String| Some(Advice { fact, next });
+    let detail = attempt.detail.as_deref().unwrap_or("no answer");
+    match attempt.error.as_deref() {
+        None => {}
+        Some("connection_refused" | "unreachable" | "connect_timeout" | "no_host" | "tls") => {
+            let then = match heard {
+                Heard::Queued => "The sender got 200 from hook; it is forwarded when your app is up.",
+                Heard::BadGateway => "The sender got 502; whether it tries again is not known.",
+                Heard::App | Heard::Nothing => "",
+            };
+            let next = match heard {
+                Heard::Queued => "start your app; hook sees it by itself".to_owned(),
+                _ => format!("start your app, then hook replay {seq}"),
+            };
+            return advice(format!("not delivered: {detail}. {then}").trim_end().to_owned(), next);
+        }
+        Some("plain_http") => {
+            let target = attempt.target.replacen("https://", "http://", 1);
+            return advice(format!("{detail}."), format!("hook listen --forward-to {}", shown_url(&target)));
+        }
+        Some("closed" | "reset") => {
+            return advice(
+                "your app closed the connection before answering (did it crash or reload?)".into(),
+                format!("look at your app's log, then hook replay {seq}"),
+            );
+        }
+        Some("answer_broken") => {
+            let what = format!("your app broke its answer off after {} (did it crash or reload?)", text::size(attempt.size));
+            return advice(what, format!("look at your app's log, then hook replay {seq}"));
+        }
+        Some("timeout") => {
+            return advice(format!("{detail} (--timeout)."), "answer first, work later (queue)".into());
+        }
+        Some(_) => return advice(format!("{}.", sanitize(detail)), format!("hook show {seq}")),
+    }
+    on_status(row, attempt, body)
+}
+
+fn on_status(row: &EventRow, attempt: &Attempt, body: &[u8]) -> Option<Advice> {
+    let seq = row.seq;
+    let status = attempt.status?;
+    let path = path_of(&attempt.target);
+    let said = first_line(attempt, body);
+    let (fact, next) = match status {
+        200..=299 => return None,
+        301 | 302 | 303 | 307 | 308 => {
+            let location = header(attempt, "location").unwrap_or_default();
+            let url = resolve(&attempt.target, &location);
+            let fact = format!("your app redirects to {}. Providers do not follow redirects.", sanitize(&url));
+            (fact, format!("hook listen --forward-to {}", shown_url(&url)))
+        }
+        401 | 403 if is_csrf(attempt, body) => (
+            "your app refused it as a browser form (CSRF check).".to_owned(),
+            format!("exempt this route from the CSRF check, then hook replay {seq}"),
+        ),
+        400 | 403 if is_host_check(body) => (
+            "your dev server refuses the Host header.".to_owned(),
+            format!("hook listen … --host-header {}", host_of(&attempt.target)),
+        ),
+        404 | 405 => {
+            let fact = format!("no {} route {} in your app.", sanitize(&row.head.method), sanitize(&path));
+            (fact, format!("check the path: hook listen --forward-to {}/<path>", host_of(&attempt.target)))
+        }
+        413 => (
+            format!("body too large for your app ({})", text::size(row.size)),
+            format!("raise your app's body limit, then hook replay {seq}"),
+        ),
+        415 => {
+            let kind = row.content_type.as_deref().unwrap_or("a body without Content-Type");
+            (format!("your app does not take {} here", sanitize(kind)), format!("add a parser for it, then hook replay {seq}"))
+        }
+        400..=499 => (answered(status, &said), format!("hook show {seq}")),
+        _ => (answered(status, &said), format!("fix, then hook replay {seq}")),
+    };
+    Some(Advice { fact, next })
+}
+
+/// What is said when the reply deadline passes.
+pub fn slow(after: Duration) -> Advice {
+    Advice {
+        fact: format!(
+            "your app has not answered in {}. The sender got 200 from hook, the attempt goes on.",
+            text::span(after)
+        ),
+        next: "answer first, work later (queue)".to_owned(),
+    }
+}
+
+fn answered(status: u16, said: &str) -> String {
+    if said.is_empty() { format!("your app answered {status}.") } else { format!("your app answered {status}: {said}") }
+}
+
+/// The first text of an answer: a line, a page's title, or what kind of bytes it is.
+pub fn first_line(attempt: &Attempt, body: &[u8]) -> String {
+    let kind = header(attempt, "content-type").unwrap_or_default().to_ascii_lowercase();
+    if attempt.size == 0 {
+        return String::new();
+    }
+    if header(attempt, "content-encoding").is_some_and(|e| e != "identity") || is_binary(body) {
+        let kind = if kind.is_empty() { "bytes".into() } else { sanitize(&kind) };
+        return format!("({} {kind})", text::size(attempt.size));
+    }
+    let all = String::from_utf8_lossy(body);
+    if kind.contains("html")
+        && let Some(title) = title(&all)
+    {
+        return cut(&sanitize(title.trim()), FIRST_LINE).into_owned();
+    }
+    let line = all.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or_default();
+    cut(&sanitize(line), FIRST_LINE).into_owned()
+}
+
+pub fn is_binary(body: &[u8]) -> bool {
+    let head = &body[..body.len().min(1024)];
+    let odd = |b: &&u8| **b < 0x20 && !matches!(**b, b'\n' | b'\r' | b'\t' | 0x1b);
+    head.contains(&0) || head.iter().filter(odd).count() * 10 > head.len()
+}
+
+fn title(html: &str) -> Option<&str> {
+    let lower = html.to_ascii_lowercase();
+    let start = lower.find("<title")?;
+    let open = start + lower[start..].find('>')? + 1;
+    let end = open + lower[open..].find("</title")?;
+    html.get(open..end)
+}
+
+fn is_csrf(attempt: &Attempt, body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(&body[..body.len().min(64 * 1024)]).to_ascii_lowercase();
+    let words = ["csrf", "invalidauthenticitytoken", "authenticity token", "page expired", "xsrf"];
+    words.iter().any(|w| text.contains(w)) || header(attempt, "x-csrf-token").is_some()
+}
+
+fn is_host_check(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(&body[..body.len().min(64 * 1024)]);
+    ["Blocked host", "Invalid Host header", "This host is not allowed", "Blocked request. This host"]
+        .iter()
+        .any(|w| text.contains(w))
+}
+
+fn header(attempt: &Attempt, name: &str) -> Option<String> {
+    let field = attempt.response.iter().find(|h| h.name == name)?;
+    Some(sanitize_bytes(&field.value).into_owned())
+}
+
+fn path_of(url: &str) -> String {
+    let behind = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = behind.find('/').map_or("/", |i| &behind[i..]);
+    path.split('?').next().unwrap_or(path).to_owned()
+}
+
+fn host_of(url: &str) -> String {
+    url.parse::<Target>().map_or_else(|_| url.to_owned(), |t| t.authority())
+}
+
+/// A redirect's place as a whole URL, for people: never followed.
+fn resolve(target: &str, location: &str) -> String {
+    if location.contains("://") || location.is_empty() {
+        return location.to_owned();
+    }
+    let origin = target.parse::<Target>().map_or_else(|_| String::new(), |t| t.origin());
+    if location.starts_with('/') {
+        return format!("{origin}{location}");
+    }
+    let path = path_of(target);
+    let dir = path.rfind('/').map_or("/", |i| &path[..=i]);
+    format!("{origin}{dir}{location}")
+}
+
+/// A URL as an argument: without `http://`, which is what a person would type; quoted where a shell would read it.
+fn shown_url(url: &str) -> String {
+    let plain = url.strip_prefix("http://").unwrap_or(url);
+    let safe = |b: u8| b.is_ascii_alphanumeric() || b"-._~/:@%+,=[]".contains(&b);
+    let plain = sanitize(plain);
+    if plain.bytes().all(safe) { plain.into_owned() } else { format!("'{}'", plain.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use hook_proto::Header;
+
+    use super::*;
+
+    fn attempt(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Attempt {
+        Attempt {
+            n: 1,
+            kind: "live".into(),
+            target: "http://localhost:3000/webhooks/stripe".into(),
+            owner: String::new(),
+            started_at: 0,
+            ended_at: Some(1),
+            request: Vec::new(),
+            status: Some(status),
+            error: None,
+            detail: None,
+            ttfb_ms: None,
+            ms: Some(1),
+            response: headers.iter().map(|(n, v)| Header::new(*n, v.as_bytes().to_vec())).collect(),
+            size: body.len() as u64,
+            kept: body.len() as u64,
+        }
+    }
+
+    fn said(status: u16, headers: &[(&str, &str)], body: &str) -> String {
+        let row = crate::journal::EventRow::for_test(4, "POST", "/webhooks/stripe");
+        match on(&row, &attempt(status, headers, body.as_bytes()), body.as_bytes(), Heard::App) {
+            None => "nothing".into(),
+            Some(a) => format!("{} | {}", a.fact, a.next),
+        }
+    }
+
+    #[test]
+    fn every_answer_of_the_table_has_its_words() {
+        let all = [
+            said(200, &[], "ok"),
+            said(500, &[], "{\"error\":\"x\"}"),
+            said(500, &[("content-type", "text/html")], "<html><title>Oops\x1b[2J</title>"),
+            said(302, &[("location", "/webhooks/stripe/")], ""),
+            said(403, &[], "CSRF verification failed."),
+            said(403, &[], "Blocked host: x"),
+            said(404, &[], "Cannot POST"),
+            said(413, &[], ""),
+            said(422, &[], "\n  bad id  \n"),
+            said(500, &[("content-type", "image/png")], "\0\0\0"),
+        ];
+        insta::assert_snapshot!(all.join("\n"));
+    }
+}

@@ -1,0 +1,211 @@
+//! `--output json`: one object a line, flushed at once (ux §1.8; the schema is cli/schema/listen.json).
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hook_proto::{Header, HeaderList};
+use serde_json::{Map, Value, json};
+
+use super::advice;
+use crate::activity::{Activity, AppState, Heard};
+use crate::journal::{Attempt, EventRow};
+use crate::platform::now_ms;
+use crate::text::rfc3339;
+use crate::ui::Ui;
+
+/// Whether bodies and headers are shown, and how much of a body.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bodies {
+    pub shown: bool,
+    pub limit: Option<usize>,
+}
+
+pub struct JsonLines {
+    pub ui: Arc<Ui>,
+    pub bodies: Bodies,
+}
+
+impl JsonLines {
+    pub fn show(&mut self, activity: &Activity) {
+        for value in lines(activity, self.bodies) {
+            self.ui.data(&value.to_string());
+        }
+    }
+}
+
+fn lines(activity: &Activity, bodies: Bodies) -> Vec<Value> {
+    let ts = rfc3339(now_ms());
+    let line = |kind: &str, rest: Value| {
+        let mut object = Map::new();
+        object.insert("v".into(), 1.into());
+        object.insert("type".into(), kind.into());
+        object.insert("ts".into(), ts.clone().into());
+        if let Value::Object(rest) = rest {
+            object.extend(rest);
+        }
+        vec![Value::Object(object)]
+    };
+    match activity {
+        Activity::Started(started) => {
+            line("hello", json!({"hook": env!("CARGO_PKG_VERSION"), "pid": started.pid, "journal": started.journal}))
+        }
+        Activity::Connecting { .. } => line("tunnel", json!({"state": "connecting", "attempt": 1, "retry_in_ms": null, "error": null})),
+        Activity::Ready { endpoints, .. } => endpoints
+            .iter()
+            .flat_map(|e| {
+                let app = e.forward_to.first().map(|f| match f.app {
+                    AppState::Up(_) => "up",
+                    AppState::Down => "down",
+                    AppState::Unknown => "unknown",
+                });
+                let routes: Vec<Value> =
+                    e.forward_to.iter().map(|f| json!({"path": f.prefix, "forward_to": f.url})).collect();
+                line(
+                    "ready",
+                    json!({
+                        "endpoint": e.name,
+                        "public_url": e.public_url,
+                        "forward_to": e.forward_to.first().map(|f| f.url.as_str()),
+                        "routes": routes,
+                        "inspector_url": null,
+                        "app": app,
+                        "providers": [],
+                    }),
+                )
+            })
+            .collect(),
+        Activity::Reconnecting { attempt, retry_in, error, detail } => line(
+            "tunnel",
+            json!({"state": "reconnecting", "attempt": attempt, "retry_in_ms": retry_in.as_millis() as u64, "error": error, "detail": detail}),
+        ),
+        Activity::Reconnected { meanwhile, .. } => {
+            line("tunnel", json!({"state": "live", "attempt": 0, "retry_in_ms": null, "error": null, "meanwhile": meanwhile}))
+        }
+        Activity::Slept { for_ } => {
+            line("tunnel", json!({"state": "slept", "attempt": 0, "retry_in_ms": null, "error": null, "slept_ms": for_.as_millis() as u64}))
+        }
+        Activity::App(app) => line(
+            "app",
+            json!({"state": if app.up { "up" } else { "down" }, "target": app.target, "error": app.error}),
+        ),
+        Activity::Event(seen) => vec![event(&seen.row, bodies, seen.body.as_deref())],
+        Activity::Attempt(tried) => {
+            vec![attempt(&tried.row, &tried.attempt, bodies, Some(&tried.body), tried.heard)]
+        }
+        Activity::Slow { event, after } => {
+            let advice = advice::slow(*after);
+            line("error", json!({"code": "slow", "message": advice.fact, "next": advice.next, "fatal": false, "event_seq": event.seq}))
+        }
+        Activity::SenderLeft { event } => line(
+            "error",
+            json!({"code": "sender_left", "message": "the sender left before its reply", "next": null, "fatal": false, "event_seq": event.seq}),
+        ),
+        Activity::Backlog { endpoint, waiting, held } => line(
+            "error",
+            json!({"code": "held", "message": format!("{held} events beyond --max-backlog are held; {waiting} wait"), "next": "hook replay --undelivered", "fatal": false, "endpoint": endpoint}),
+        ),
+        Activity::Trouble(t) => {
+            line("error", json!({"code": t.code, "message": t.message, "next": t.next, "fatal": t.fatal}))
+        }
+        Activity::Stopped(s) => line(
+            "bye",
+            json!({"events": s.events, "ok": s.ok, "failed": s.failed, "undelivered": s.undelivered, "reason": s.reason}),
+        ),
+    }
+}
+
+/// The `event` object, also of `events`, `show` and `replay`.
+pub fn event(row: &EventRow, bodies: Bodies, body: Option<&[u8]>) -> Value {
+    let mut object = json!({
+        "v": 1,
+        "type": "event",
+        "ts": rfc3339(row.head.received_at),
+        "seq": row.seq,
+        "id": row.id,
+        "endpoint": row.endpoint,
+        "origin": row.origin,
+        "state": row.state.as_str(),
+        "queued": row.queued,
+        "provider": row.provider,
+        "event_type": row.event_type,
+        "provider_event_id": row.provider_event_id,
+        "method": row.head.method,
+        "url": row.head.url,
+        "path": if row.head.path.is_empty() { "/" } else { &row.head.path },
+        "query": row.head.query.as_deref().unwrap_or_default(),
+        "remote_ip": row.head.remote_ip,
+        "size": row.size,
+        "content_type": row.content_type,
+        "sha256": hex(&row.sha256),
+        "signature": {
+            "verdict": row.verdict.as_deref().unwrap_or("unchecked"),
+            "body_covered": null,
+            "reason": null,
+            "scheme": null,
+            "secret": null,
+            "age_s": null,
+            "text": null,
+        },
+        "duplicate_of": null,
+    });
+    if let (true, Value::Object(map)) = (bodies.shown, &mut object) {
+        map.insert("headers".into(), headers(&row.head.headers));
+        if !row.head.trailers.is_empty() {
+            map.insert("trailers".into(), headers(&row.head.trailers));
+        }
+        put_body(map, body.unwrap_or_default(), row.size, bodies.limit);
+    }
+    object
+}
+
+/// The `attempt` object.
+pub fn attempt(row: &EventRow, attempt: &Attempt, bodies: Bodies, body: Option<&[u8]>, heard: Heard) -> Value {
+    let next = advice::on(row, attempt, body.unwrap_or_default(), heard).map(|a| a.next);
+    let mut object = json!({
+        "v": 1,
+        "type": "attempt",
+        "ts": rfc3339(attempt.ended_at.unwrap_or(attempt.started_at)),
+        "event_seq": row.seq,
+        "event_id": row.id,
+        "attempt": attempt.n,
+        "kind": attempt.kind,
+        "target": attempt.target,
+        "status": attempt.status,
+        "error": attempt.error,
+        "detail": attempt.detail,
+        "ms": attempt.ms,
+        "ttfb_ms": attempt.ttfb_ms,
+        "response_size": attempt.size,
+        "next": next,
+    });
+    if let (true, Value::Object(map)) = (bodies.shown, &mut object) {
+        map.insert("request_headers".into(), headers(&attempt.request));
+        map.insert("headers".into(), headers(&attempt.response));
+        put_body(map, body.unwrap_or_default(), attempt.size, bodies.limit);
+    }
+    object
+}
+
+fn put_body(map: &mut Map<String, Value>, body: &[u8], size: u64, limit: Option<usize>) {
+    let shown = &body[..limit.unwrap_or(usize::MAX).min(body.len())];
+    match std::str::from_utf8(shown) {
+        Ok(text) => map.insert("body".into(), text.into()),
+        Err(_) => map.insert("body_base64".into(), BASE64_STANDARD.encode(shown).into()),
+    };
+    if (shown.len() as u64) < size {
+        map.insert("body_truncated".into(), true.into());
+    }
+}
+
+fn headers(fields: &HeaderList) -> Value {
+    let value = |h: &Header| match std::str::from_utf8(&h.value) {
+        Ok(text) => Value::from(text),
+        Err(_) => json!({"base64": BASE64_STANDARD.encode(&h.value)}),
+    };
+    fields.iter().map(|h| json!([h.name, value(h)])).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,362 @@
+//! The line log: one line an event on standard output, everything else on standard error (ux §1).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::advice::{self, Advice};
+use super::detail::{self, Extent};
+use crate::activity::{Activity, App, AppState, Endpoint, Started, Stopped, Tried};
+use crate::journal::{Attempt, EventRow, State};
+use crate::sanitize::{cut_middle, sanitize};
+use crate::text;
+use crate::ui::{Ink, Paint, Ui};
+
+/// The same failure this often in a row, within [`ROW`], is said in full; then it is only counted.
+const IN_FULL: u32 = 3;
+const ROW: Duration = Duration::from_secs(10);
+const PATH_COLUMNS: usize = 100;
+
+pub struct LineLog {
+    ui: Arc<Ui>,
+    /// 0: one line. 1: with request and answer, shortened. 2: in full.
+    verbose: u8,
+    columns_passing: usize,
+    same: Option<Same>,
+    bodies: HashMap<u64, bytes::Bytes>,
+}
+
+/// A failure that repeats.
+struct Same {
+    fact: String,
+    first: u64,
+    times: u32,
+    hidden: u32,
+    last: Instant,
+}
+
+impl LineLog {
+    pub fn new(ui: Arc<Ui>, verbose: u8) -> Self {
+        Self { ui, verbose, columns_passing: 0, same: None, bodies: HashMap::new() }
+    }
+
+    pub fn show(&mut self, activity: &Activity) {
+        if !matches!(activity, Activity::Attempt(_) | Activity::Event(_)) {
+            self.end_row();
+        }
+        match activity {
+            Activity::Started(started) => self.banner(started),
+            Activity::Connecting { relay } => {
+                let line = format!("Connecting to {} {}", sanitize(relay), self.ui.err.sign("…"));
+                self.columns_passing = line.chars().count();
+                self.ui.passing(&line);
+            }
+            Activity::Ready { endpoints, after } => self.ready(endpoints, *after),
+            Activity::Reconnecting { attempt: 1, retry_in, detail, .. } => {
+                self.clear_passing();
+                let dots = self.ui.err.sign("…");
+                self.status(&format!("Connection lost ({}). Retrying in {} {dots}", sanitize(detail), text::span(*retry_in)));
+            }
+            Activity::Reconnecting { attempt, retry_in, detail, .. } => {
+                // One line per change: later tries are said as they grow rare.
+                if attempt.is_power_of_two() {
+                    let line = format!(
+                        "Still not connected ({}), try {attempt}. Retrying in {}; events wait at the relay.",
+                        sanitize(detail),
+                        text::span(*retry_in)
+                    );
+                    self.status(&line);
+                }
+            }
+            Activity::Reconnected { after, meanwhile } => {
+                let came = match meanwhile {
+                    0 => "Nothing came meanwhile.".to_owned(),
+                    n => format!("{} came meanwhile and {} delivered now.", text::count(*n, "event"), if *n == 1 { "is" } else { "are" }),
+                };
+                self.status(&format!("Connected again after {}. {came}", text::span(*after)));
+            }
+            Activity::Slept { for_ } => self.status(&format!("Computer slept {}. Reconnecting if needed.", text::span(*for_))),
+            Activity::App(app) => self.app(app),
+            Activity::Event(seen) => {
+                if self.verbose > 0
+                    && let Some(body) = &seen.body
+                {
+                    self.bodies.insert(seen.row.seq, body.clone());
+                }
+                if seen.settled {
+                    self.settled(&seen.row);
+                }
+            }
+            Activity::Attempt(tried) => self.attempt(tried),
+            Activity::Slow { event, after } => {
+                self.status(&format!("{}  #{}", text::clock(crate::platform::now_ms()), event.seq));
+                self.advice(&advice::slow(*after));
+            }
+            Activity::SenderLeft { event } => {
+                self.status(&format!("#{} the sender left before its reply.", event.seq));
+            }
+            Activity::Backlog { endpoint, waiting, held } => {
+                self.status(&format!(
+                    "{} beyond --max-backlog of \"{endpoint}\" held; {waiting} wait.",
+                    if *held == 1 { "1 event is".to_owned() } else { format!("{held} events are") }
+                ));
+                self.next("hook replay --undelivered");
+            }
+            Activity::Trouble(trouble) => {
+                self.clear_passing();
+                self.status(&format!("hook: {}", sanitize(&trouble.message)));
+                if let Some(next) = &trouble.next {
+                    self.status(&format!("next: {}", sanitize(next)));
+                }
+            }
+            Activity::Stopped(stopped) => self.stopped(stopped),
+        }
+    }
+
+    fn banner(&mut self, started: &Started) {
+        self.status(&format!("hook {}\n", env!("CARGO_PKG_VERSION")));
+        let many = started.endpoints.len() > 1;
+        for endpoint in &started.endpoints {
+            if many {
+                self.status(&format!("  Endpoint     {}", endpoint.name));
+            }
+            self.status(&format!("  Public URL   {}", self.ui.err.ink(Ink::Bold, sanitize(&endpoint.public_url))));
+            if endpoint.forward_to.is_empty() {
+                self.status("  Forwards to  nowhere: events are kept and answered 200. Add --forward-to localhost:3000");
+            }
+            for (i, forward) in endpoint.forward_to.iter().enumerate() {
+                let label = if i == 0 { "Forwards to" } else { "" };
+                let prefix = if forward.prefix.is_empty() { String::new() } else { format!("{} → ", sanitize(&forward.prefix)) };
+                let url = if forward.has_path { forward.url.clone() } else { format!("{}/* (same path)", forward.url) };
+                let line = format!("  {label:<11}  {prefix}{}   {}", sanitize(&url), self.app_state(forward.app, &forward.url));
+                self.status(line.trim_end());
+                if forward.app == AppState::Down {
+                    self.status("               Start your app; hook sees it by itself. Events until then are kept.");
+                }
+                if let Some(port) = forward.other_port {
+                    let url = forward.url.parse::<crate::target::Target>().map(|mut t| {
+                        t.port = port;
+                        t.to_string().replacen("http://", "", 1)
+                    });
+                    self.status(&format!("               Something listens on {port}. next: hook listen --forward-to {}", sanitize(&url.unwrap_or_default())));
+                }
+            }
+            if endpoint.mirror {
+                self.status("  Mirror       copies of live events only; another listener answers the senders");
+            }
+            if endpoint.embedded {
+                self.status("  Reachable    from this machine only. From outside: --relay https://… or hook login (a relay of your own: hook relay)");
+            }
+            self.status("");
+        }
+    }
+
+    fn app_state(&self, app: AppState, url: &str) -> String {
+        let paint = self.ui.err;
+        match app {
+            AppState::Up(after) => paint.ink(Ink::Good, format!("{} app is up ({})", paint.sign("✓"), text::span(after))),
+            AppState::Down => {
+                let port = url.parse::<crate::target::Target>().map(|t| t.port).unwrap_or_default();
+                paint.ink(Ink::Bad, format!("{} nothing listens on port {port}", paint.sign("✗")))
+            }
+            AppState::Unknown => String::new(),
+        }
+    }
+
+    fn ready(&mut self, endpoints: &[Endpoint], after: Duration) {
+        self.clear_passing();
+        let url = endpoints.first().map(|e| e.public_url.as_str()).unwrap_or_default();
+        self.status(&format!(
+            "Ready in {:.1} s. Paste the public URL into your provider, or send a test event now:",
+            after.as_secs_f64()
+        ));
+        self.status(&format!("  curl -d '{{\"hello\":\"world\"}}' {}\n", sanitize(url)));
+    }
+
+    fn app(&mut self, app: &App) {
+        let target = sanitize(&app.target);
+        let now = text::clock(crate::platform::now_ms());
+        if !app.up {
+            if app.owed > 0 {
+                let wait = text::count(app.owed, "event");
+                self.status(&format!("{now}  app is down: {target}. {wait} wait{} for it.", if app.owed == 1 { "s" } else { "" }));
+            }
+            return;
+        }
+        let after = text::span(Duration::from_secs(app.after.as_secs().max(1)));
+        let line = format!("{now}  app is up: {target} (after {after}).");
+        if app.owed > 0 {
+            return self.status(&format!("{line} {} {} forwarded now.", text::count(app.owed, "event"), if app.owed == 1 { "is" } else { "are" }));
+        }
+        if app.undelivered > 0 {
+            let n = app.undelivered;
+            self.status(&format!("{line} {} wait{}.", text::count(n, "event"), if n == 1 { "s" } else { "" }));
+            return self.next("hook replay --undelivered");
+        }
+        self.status(&line);
+    }
+
+    fn settled(&mut self, row: &EventRow) {
+        self.end_row();
+        self.ui.data(&settled_line(row, self.ui.out));
+        if self.verbose > 0 {
+            let body = self.take_body(row.seq);
+            self.block(&detail::request(row, &body, self.extent(), self.ui.out));
+        }
+        if row.state == State::Refused {
+            self.advice(&Advice {
+                fact: "its path leaves the target's own path. The sender got 400; the event is kept.".into(),
+                next: format!("hook show {}", row.seq),
+            });
+        }
+    }
+
+    fn attempt(&mut self, tried: &Tried) {
+        let advice = advice::on(&tried.row, &tried.attempt, &tried.body, tried.heard);
+        if advice.as_ref().map(|a| &a.fact) != self.same.as_ref().map(|s| &s.fact) {
+            self.end_row();
+        }
+        self.ui.data(&attempt_line(&tried.row, &tried.attempt, self.ui.out));
+        if self.verbose > 0 {
+            let request = self.take_body(tried.row.seq);
+            self.block(&detail::request(&tried.row, &request, self.extent(), self.ui.out));
+            self.block(&detail::response(&tried.attempt, &tried.body, self.extent(), self.ui.out));
+        }
+        if let Some(advice) = advice
+            && self.is_said(&advice.fact, tried.row.seq)
+        {
+            self.advice(&advice);
+        }
+    }
+
+    fn stopped(&mut self, s: &Stopped) {
+        let mut parts = vec![format!("{} ok", s.ok), format!("{} failed", s.failed)];
+        if s.undelivered > 0 {
+            parts.push(format!("{} not delivered", s.undelivered));
+        }
+        if s.owed > 0 {
+            parts.push(format!("{} still owed", s.owed));
+        }
+        let kept = if s.events == 0 { "" } else { " They are kept: hook events" };
+        self.status(&format!("Stopped. {} in {}: {}.{kept}", text::count(s.events, "event"), text::span(s.after), parts.join(", ")));
+        if s.owed > 0 {
+            self.status("next: hook listen …                     (forwards what is owed)");
+        } else if s.undelivered > 0 {
+            self.status("next: hook replay --undelivered        (when your app is up again)");
+        }
+    }
+
+    /// Whether a failure is said in full, or only counted because it repeats.
+    fn is_said(&mut self, fact: &str, seq: u64) -> bool {
+        let now = Instant::now();
+        match &mut self.same {
+            Some(same) if same.fact == fact && now - same.last < ROW => {
+                same.times += 1;
+                same.last = now;
+                if same.times > IN_FULL {
+                    same.hidden += 1;
+                    return false;
+                }
+            }
+            _ => {
+                self.end_row();
+                self.same = Some(Same { fact: fact.to_owned(), first: seq, times: 1, hidden: 0, last: now });
+            }
+        }
+        true
+    }
+
+    fn end_row(&mut self) {
+        let Some(same) = self.same.take().filter(|s| s.hidden > 0) else { return };
+        let dots = self.ui.err.sign("…");
+        self.status(&format!("{dots} and {} more like #{} (hook events --undelivered)", same.hidden, same.first));
+    }
+
+    fn advice(&self, advice: &Advice) {
+        let paint = self.ui.err;
+        self.status(&format!("          {} {}", paint.sign("│"), advice.fact));
+        self.next(&advice.next);
+    }
+
+    fn next(&self, next: &str) {
+        self.status(&format!("          {} next: {next}", self.ui.err.sign("└")));
+    }
+
+    fn block(&self, text: &str) {
+        for line in text.lines() {
+            self.ui.data(&format!("    {line}"));
+        }
+    }
+
+    fn take_body(&mut self, seq: u64) -> bytes::Bytes {
+        self.bodies.remove(&seq).unwrap_or_default()
+    }
+
+    fn extent(&self) -> Extent {
+        if self.verbose > 1 { Extent::All } else { Extent::Some }
+    }
+
+    fn clear_passing(&mut self) {
+        let columns = std::mem::take(&mut self.columns_passing);
+        if columns > 0 {
+            self.ui.clear_passing(columns);
+        }
+    }
+
+    fn status(&self, line: &str) {
+        self.ui.status(line);
+    }
+}
+
+/// `14:02:11  #1   200    48 ms  POST /webhooks`
+pub fn attempt_line(row: &EventRow, attempt: &Attempt, paint: Paint) -> String {
+    let status = attempt.status.map_or("---".to_owned(), |s| s.to_string());
+    let took = match (attempt.status, attempt.error.as_deref()) {
+        (Some(_), Some("answer_broken")) => "broken".to_owned(),
+        (_, Some("timeout")) => "timeout".to_owned(),
+        (Some(_), _) => attempt.ms.map_or_else(String::new, |ms| format!("{ms} ms")),
+        (None, Some("connection_refused")) => "refused".to_owned(),
+        (None, Some("closed" | "reset")) => "closed".to_owned(),
+        (None, Some(_)) => "failed".to_owned(),
+        (None, None) => "running".to_owned(),
+    };
+    let ink = if attempt.error.is_some() { Ink::Bad } else { ink(attempt.status) };
+    let word = match attempt.kind.as_str() {
+        "live" => String::new(),
+        "replay" => format!("{} ", paint.sign("↻")),
+        other => format!("{other} "),
+    };
+    line(row, attempt.ended_at.unwrap_or(attempt.started_at), &paint.ink(ink, status), &took, &word, paint)
+}
+
+/// An event that no attempt was made for.
+pub fn settled_line(row: &EventRow, paint: Paint) -> String {
+    let word = match row.state {
+        State::Captured => "kept",
+        State::Refused => "bad path",
+        State::Recorded => "answered",
+        State::Undelivered => "refused",
+        other => other.as_str(),
+    };
+    line(row, row.head.received_at, "---", word, "", paint)
+}
+
+fn line(row: &EventRow, at: u64, status: &str, took: &str, word: &str, paint: Paint) -> String {
+    let path = crate::subject::path(&row.head);
+    format!(
+        "{}  {:<5}{status} {took:>9}  {word}{} {}",
+        paint.ink(Ink::Dim, text::clock(at)),
+        format!("#{}", row.seq),
+        paint.ink(Ink::Bold, sanitize(&row.head.method)),
+        cut_middle(&sanitize(&path), PATH_COLUMNS),
+    )
+}
+
+pub fn ink(status: Option<u16>) -> Ink {
+    match status {
+        Some(200..300) => Ink::Good,
+        Some(300..400) => Ink::Redirect,
+        Some(400..500) => Ink::Warn,
+        _ => Ink::Bad,
+    }
+}

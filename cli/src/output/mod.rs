@@ -1,0 +1,23 @@
+//! The outputs: each consumes activities and shows them in its own way. None of them changes anything.
+
+pub mod advice;
+pub mod detail;
+pub mod json;
+pub mod line;
+
+use crate::activity::Activity;
+
+/// Where activities go.
+pub enum Output {
+    Line(line::LineLog),
+    Json(json::JsonLines),
+}
+
+impl Output {
+    pub fn show(&mut self, activity: &Activity) {
+        match self {
+            Self::Line(line) => line.show(activity),
+            Self::Json(json) => json.show(activity),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The one owner of the terminal: which stream, which colours, which characters (ux §1.1, §1.7).
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anstyle::{AnsiColor, Style};
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum ColorChoice {
+    Always,
+    Never,
+    #[default]
+    Auto,
+}
+
+/// What the surroundings say; a value, so that tests can say it.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    pub no_color: bool,
+    pub force_color: bool,
+    pub dumb: bool,
+    pub ascii: bool,
+    pub stdout_is_terminal: bool,
+    pub stderr_is_terminal: bool,
+}
+
+impl Surroundings {
+    pub fn of_this_process() -> Self {
+        let set = |name: &str| std::env::var(name).is_ok_and(|v| !v.is_empty());
+        let on = |name: &str| std::env::var(name).is_ok_and(|v| !v.is_empty() && v != "0");
+        let dumb = std::env::var("TERM").is_ok_and(|t| t == "dumb");
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|n| std::env::var(n).ok().filter(|v| !v.is_empty()));
+        let utf8 = locale.is_none_or(|l| {
+            let l = l.to_ascii_lowercase();
+            l.contains("utf-8") || l.contains("utf8")
+        });
+        Self {
+            no_color: set("NO_COLOR"),
+            force_color: on("CLICOLOR_FORCE") || on("FORCE_COLOR"),
+            dumb,
+            ascii: dumb || !utf8 || on("HOOK_ASCII"),
+            stdout_is_terminal: io::stdout().is_terminal(),
+            stderr_is_terminal: io::stderr().is_terminal(),
+        }
+    }
+
+    fn color(&self, choice: ColorChoice, is_terminal: bool) -> bool {
+        match choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto if self.no_color => false,
+            ColorChoice::Auto if self.force_color => true,
+            ColorChoice::Auto => !self.dumb && is_terminal,
+        }
+    }
+}
+
+/// Paints text for one stream, or leaves it plain.
+#[derive(Debug, Clone, Copy)]
+pub struct Paint {
+    color: bool,
+    ascii: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ink {
+    Good,
+    Redirect,
+    Warn,
+    Bad,
+    Dim,
+    Bold,
+}
+
+impl Paint {
+    pub const PLAIN: Self = Self { color: false, ascii: false };
+
+    pub fn new(color: bool, ascii: bool) -> Self {
+        Self { color, ascii }
+    }
+
+    pub fn ink(self, ink: Ink, text: impl std::fmt::Display) -> String {
+        if !self.color {
+            return text.to_string();
+        }
+        let style = match ink {
+            Ink::Good => Style::new().fg_color(Some(AnsiColor::Green.into())),
+            Ink::Redirect => Style::new().fg_color(Some(AnsiColor::Cyan.into())),
+            Ink::Warn => Style::new().fg_color(Some(AnsiColor::Yellow.into())),
+            Ink::Bad => Style::new().fg_color(Some(AnsiColor::Red.into())),
+            Ink::Dim => Style::new().dimmed(),
+            Ink::Bold => Style::new().bold(),
+        };
+        format!("{style}{text}{style:#}")
+    }
+
+    /// A sign of ours, in letters where the terminal has no more.
+    pub fn sign(self, sign: &'static str) -> &'static str {
+        if !self.ascii {
+            return sign;
+        }
+        match sign {
+            "✓" => "ok",
+            "✗" => "bad",
+            "–" => "--",
+            "│" => "|",
+            "└" => "`-",
+            "…" => "...",
+            "·" => "-",
+            "↻" => "again",
+            other => other,
+        }
+    }
+}
+
+pub struct Ui {
+    pub out: Paint,
+    pub err: Paint,
+    pub stderr_is_terminal: bool,
+    closed: AtomicBool,
+}
+
+impl Ui {
+    pub fn new(surroundings: &Surroundings, choice: ColorChoice) -> Self {
+        Self {
+            out: Paint::new(surroundings.color(choice, surroundings.stdout_is_terminal), surroundings.ascii),
+            err: Paint::new(surroundings.color(choice, surroundings.stderr_is_terminal), surroundings.ascii),
+            stderr_is_terminal: surroundings.stderr_is_terminal,
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Data: a line for whoever reads standard output.
+    pub fn data(&self, line: &str) {
+        let mut out = io::stdout().lock();
+        let written = out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+        self.note(written);
+    }
+
+    /// Data as it is.
+    pub fn bytes(&self, bytes: &[u8]) {
+        let mut out = io::stdout().lock();
+        let written = out.write_all(bytes).and_then(|()| out.flush());
+        self.note(written);
+    }
+
+    /// Everything else.
+    pub fn status(&self, line: &str) {
+        // With standard error gone there is nobody to tell.
+        let _ = writeln!(io::stderr().lock(), "{line}");
+    }
+
+    /// A state that the next line of status replaces, where that is possible.
+    pub fn passing(&self, line: &str) {
+        let end = if self.stderr_is_terminal { "\r" } else { "\n" };
+        let _ = write!(io::stderr().lock(), "{line}{end}");
+    }
+
+    /// Takes back what [`Ui::passing`] left on the line.
+    pub fn clear_passing(&self, columns: usize) {
+        if self.stderr_is_terminal {
+            let _ = write!(io::stderr().lock(), "\r{}\r", " ".repeat(columns));
+        }
+    }
+
+    /// Whoever read standard output is gone.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    fn note(&self, written: io::Result<()>) {
+        if written.is_err() {
+            self.closed.store(true, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_decided_in_the_order_of_the_book() {
+        let plain = Surroundings { stdout_is_terminal: true, ..Surroundings::default() };
+        let none = Surroundings { no_color: true, force_color: true, ..plain.clone() };
+        let forced = Surroundings { force_color: true, dumb: true, ..Surroundings::default() };
+        let dumb = Surroundings { dumb: true, ..plain.clone() };
+        assert!(plain.color(ColorChoice::Auto, true) && !plain.color(ColorChoice::Auto, false));
+        assert!(!none.color(ColorChoice::Auto, true) && none.color(ColorChoice::Always, false));
+        assert!(forced.color(ColorChoice::Auto, false) && !dumb.color(ColorChoice::Auto, true));
+        assert!(!plain.color(ColorChoice::Never, true));
+    }
+
+    #[test]
+    fn without_colour_there_is_no_escape() {
+        assert_eq!(Paint::PLAIN.ink(Ink::Bad, "500"), "500");
+        assert_eq!(Paint::new(true, false).ink(Ink::Bad, "500"), "\u{1b}[31m500\u{1b}[0m");
+        assert_eq!(Paint::new(false, true).sign("✗"), "bad");
+    }
+}

@@ -1,0 +1,113 @@
+//! A person at a terminal: a home, a project directory, and nothing inherited.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::process::{Output, Process};
+use crate::{Listen, binaries};
+
+pub struct Hook {
+    home: TempDir,
+    project: PathBuf,
+    environment: Vec<(String, String)>,
+}
+
+impl Default for Hook {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Hook {
+    pub fn new() -> Self {
+        let home = TempDir::with_prefix("hook-e2e-").unwrap();
+        let project = home.path().join("project");
+        std::fs::create_dir(&project).unwrap();
+        Self { home, project, environment: Vec::new() }
+    }
+
+    /// From now on every command sees this variable.
+    #[must_use]
+    pub fn with_env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub fn project(&self) -> &Path {
+        &self.project
+    }
+
+    pub fn journal(&self) -> PathBuf {
+        self.home.path().join("data/hook/journal.db")
+    }
+
+    pub fn command(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+        let mut command = Command::new(binaries::hook());
+        let home = self.home.path();
+        command.args(args).current_dir(&self.project).env_clear().env("HOME", home).env("LANG", "C.UTF-8");
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        for (name, dir) in [("DATA", "data"), ("CONFIG", "config"), ("STATE", "state"), ("CACHE", "cache")] {
+            command.env(format!("XDG_{name}_HOME"), home.join(dir));
+        }
+        command.envs(self.environment.iter().map(|(n, v)| (n, v)));
+        command
+    }
+
+    /// Runs a command to its end.
+    #[track_caller]
+    pub fn run(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
+        self.run_with_stdin(args, b"")
+    }
+
+    #[track_caller]
+    pub fn run_with_stdin(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>, stdin: &[u8]) -> Output {
+        self.spawn_with_stdin(args, stdin).output()
+    }
+
+    /// Starts a command and leaves it running.
+    pub fn spawn(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Process {
+        self.spawn_with_stdin(args, b"")
+    }
+
+    fn spawn_with_stdin(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>, stdin: &[u8]) -> Process {
+        Process::start(&mut self.command(args), stdin)
+    }
+
+    /// `hook listen --output json …`, running.
+    pub fn listen(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Listen {
+        let mut command = self.command(["listen", "--output", "json"]);
+        command.args(args);
+        Listen::new(Process::start(&mut command, b""))
+    }
+
+    /// Every event that the journal has, as `hook events` tells it, oldest first.
+    #[track_caller]
+    pub fn events(&self) -> Vec<serde_json::Value> {
+        let output = self.run(["events", "--all", "--limit", "1000000", "--output", "json"]).succeeded();
+        let mut events = output.of_type("event");
+        events.sort_by_key(|e| e["seq"].as_u64());
+        events
+    }
+
+    /// Every attempt of an event, as `hook show` tells it.
+    #[track_caller]
+    pub fn attempts(&self, event: &str) -> Vec<serde_json::Value> {
+        self.run(["show", event, "--output", "json"]).succeeded().of_type("attempt")
+    }
+
+    /// What became of an event, in a word of the journal.
+    #[track_caller]
+    pub fn event_state(&self, seq: u64) -> String {
+        let event = self.run(["show", &seq.to_string(), "--output", "json"]).succeeded().of_type("event").remove(0);
+        event["state"].as_str().unwrap_or_else(|| panic!("no state in {event}")).to_owned()
+    }
+}

@@ -1,0 +1,134 @@
+//! A relay of its own, as a team would run it.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
+
+use tempfile::TempDir;
+
+use crate::process::{Output, Process};
+use crate::{binaries, wait_for};
+
+pub struct Relay {
+    data: TempDir,
+    args: Vec<String>,
+    address: Mutex<String>,
+    process: Mutex<Process>,
+}
+
+impl Default for Relay {
+    fn default() -> Self {
+        Self::start()
+    }
+}
+
+impl Relay {
+    /// On loopback, where no token is needed.
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With further arguments, such as a public URL that makes tokens necessary.
+    #[track_caller]
+    pub fn with(args: &[&str]) -> Self {
+        let data = TempDir::with_prefix("hook-relay-").unwrap();
+        let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
+        let process = spawn(&data, "127.0.0.1:0", &args);
+        let address = ready(&process);
+        Self { data, args, address: Mutex::new(address), process: Mutex::new(process) }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address.lock().unwrap())
+    }
+
+    /// Where an endpoint is reached.
+    pub fn at(&self, name: &str) -> String {
+        format!("{}/{name}", self.url())
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.data.path().join("relay")
+    }
+
+    pub fn kill9(&self) {
+        self.process.lock().unwrap().kill9();
+    }
+
+    /// Stops it as an operator does, and gives its exit code.
+    #[track_caller]
+    pub fn terminate(&self) -> Option<i32> {
+        let process = self.process.lock().unwrap();
+        process.terminate();
+        process.exit_code()
+    }
+
+    /// Starts it again with the same data on the same port.
+    #[track_caller]
+    pub fn restart(&self) {
+        let mut process = self.process.lock().unwrap();
+        process.kill9();
+        process.assert_did_not_panic();
+        let address = self.address.lock().unwrap().clone();
+        *process = spawn(&self.data, &address, &self.args);
+        assert_eq!(ready(&process), address, "the relay is where it was");
+    }
+
+    pub fn stderr(&self) -> String {
+        self.process.lock().unwrap().stderr.text()
+    }
+
+    /// The token in the `hook login` line of the first start.
+    #[track_caller]
+    pub fn first_token(&self) -> String {
+        wait_for("the first start prints a token", || {
+            let all = self.stderr();
+            let line = all.lines().find(|l| l.contains("hook login"))?;
+            let token = all.split_whitespace().find(|w| w.starts_with("hk_"));
+            Some(token.unwrap_or_else(|| panic!("no token beside: {line}")).to_owned())
+        })
+    }
+
+    /// `hook-relay …` or `hook relay …` on the same data, for its tokens.
+    #[track_caller]
+    pub fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(binaries::hook());
+        command.arg("relay").args(args).arg("--data").arg(self.data());
+        clean(&mut command, &self.data);
+        Process::start(&mut command, b"").output()
+    }
+}
+
+fn spawn(data: &TempDir, listen: &str, args: &[String]) -> Process {
+    let mut command = Command::new(binaries::hook_relay());
+    command.args(["--listen", listen, "--data"]).arg(data.path().join("relay")).args(args);
+    clean(&mut command, data);
+    Process::start(&mut command, b"")
+}
+
+fn clean(command: &mut Command, data: &TempDir) {
+    command.current_dir(data.path()).env_clear().env("HOME", data.path()).env("LANG", "C.UTF-8");
+}
+
+#[track_caller]
+fn ready(process: &Process) -> String {
+    let text = wait_for("the relay is ready", || {
+        let text = process.stderr.text();
+        if !process.is_running() {
+            process.exit_code();
+            panic!("the relay ended: {}", process.stderr.text());
+        }
+        text.lines().any(|l| l.contains("Relay ready: http://")).then_some(text)
+    });
+    let (_, rest) = text.split_once("Relay ready: http://").unwrap();
+    rest.split_whitespace().next().unwrap().trim_end_matches('/').to_owned()
+}
+
+/// Another program's HTTP, for what [`crate::Sender`] does not speak, such as HTTP/2 without TLS.
+#[track_caller]
+pub fn curl(args: &[&str]) -> Output {
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--show-error", "--max-time", "20"]).args(args);
+    Process::start(&mut command, b"").output()
+}
