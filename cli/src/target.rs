@@ -78,7 +78,7 @@ impl FromStr for Target {
         }
         let port = match authority.port() {
             Some(port) => port.as_str().parse().ok().filter(|p| *p != 0).ok_or_else(|| bad("a port is 1 to 65535"))?,
-            None if authority.as_str().ends_with(':') => return Err(bad("there is no port behind the colon")),
+            None if authority.as_str() != authority.host() => return Err(bad("a port is 1 to 65535")),
             None if tls => 443,
             None => 80,
         };

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::{App, Hook, Sender, wait_until};
+use crate::{App, Hook, LIVENESS, Sender, wait_until};
 
 /// One request of a [`Load`].
 #[derive(Debug, Clone)]
@@ -108,14 +108,16 @@ impl Heard {
             }
             reached
         };
-        wait_until("every promised event reaches the app", || {
+        let by = Instant::now() + LIVENESS;
+        loop {
             let reached = reached();
-            let missing: Vec<&str> = promised.iter().map(|h| h.key.as_str()).filter(|k| !reached.contains_key(*k)).collect();
-            if !missing.is_empty() && missing.len() < 5 {
-                eprintln!("still missing at the app: {missing:?}");
+            let missing: Vec<&Self> = promised.iter().filter(|h| !reached.contains_key(&h.key)).copied().collect();
+            if missing.is_empty() {
+                break;
             }
-            missing.is_empty()
-        });
+            assert!(Instant::now() < by, "of {} promised, these never reached the app: {missing:?}", promised.len());
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let mut kept: HashMap<String, Vec<String>> = HashMap::new();
         for event in hook.events() {
             let id = event["id"].as_str().unwrap().to_owned();

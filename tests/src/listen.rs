@@ -28,6 +28,11 @@ impl Deref for Listen {
 }
 
 impl Listen {
+    /// A `hook listen --output json` that was put together by hand.
+    pub fn running(command: &mut std::process::Command) -> Self {
+        Self::new(Process::start(command, b""))
+    }
+
     pub(crate) fn new(process: Process) -> Self {
         Self { process, said: Mutex::default() }
     }

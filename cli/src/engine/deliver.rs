@@ -62,6 +62,7 @@ pub async fn live(lane: &Arc<Lane>, live: Live) {
             heard = Heard::BadGateway;
         } else if replier.has_left() {
             heard = Heard::Nothing;
+            lane.engine.emit(Activity::SenderLeft { event: live.row.clone() });
         }
     }
     let retry = heard == Heard::Queued && live.replier.as_ref().is_none_or(|r| !r.is_waiting());

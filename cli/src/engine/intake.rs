@@ -79,7 +79,7 @@ impl Engine {
         let ((recorded, event), commit) = match written {
             Ok(done) => done,
             Err(error) => {
-                self.give_up(&plan);
+                give_up(&plan);
                 self.journal_failed(&error);
                 if let Some(replier) = &incoming.replier {
                     replier.by_hook(503, &incoming.head.id, "refused", "this event could not be kept; send it again.").await;
@@ -94,7 +94,7 @@ impl Engine {
                 self.fresh(endpoint, plan, incoming, row, body, attempt, received).await;
             }
             handled => {
-                self.give_up(&plan);
+                give_up(&plan);
                 self.known(endpoint, &plan, &incoming, recorded.seq, handled).await;
             }
         }
@@ -123,7 +123,6 @@ impl Engine {
         self.emit(Activity::Event(Box::new(Seen { row: row.clone(), body: shown, settled: row.state != State::Owed })));
         let replier = incoming.replier;
         let (State::Owed, Some((lane, path))) = (row.state, plan.lane) else {
-            self.give_up_place(plan.at_once, None);
             if let Some(replier) = replier {
                 settled_reply(endpoint, &replier, &row).await;
             }
@@ -160,14 +159,12 @@ impl Engine {
         }
     }
 
-    fn give_up(&self, plan: &Plan) {
-        self.give_up_place(plan.at_once, plan.lane.as_ref());
-    }
+}
 
-    fn give_up_place(&self, at_once: bool, lane: Option<&(Arc<Lane>, String)>) {
-        if let (true, Some((lane, _))) = (at_once, lane) {
-            lane.give_place_back();
-        }
+/// Gives back the place that was taken for an event which does not start now.
+fn give_up(plan: &Plan) {
+    if let (true, Some((lane, _))) = (plan.at_once, &plan.lane) {
+        lane.give_place_back();
     }
 }
 

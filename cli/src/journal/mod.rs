@@ -9,6 +9,8 @@ mod listeners;
 mod owner;
 mod query;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -23,6 +23,7 @@ pub struct LineLog {
     verbose: u8,
     columns_passing: usize,
     same: Option<Same>,
+    was_ready: bool,
     bodies: HashMap<u64, bytes::Bytes>,
 }
 
@@ -37,7 +38,7 @@ struct Same {
 
 impl LineLog {
     pub fn new(ui: Arc<Ui>, verbose: u8) -> Self {
-        Self { ui, verbose, columns_passing: 0, same: None, bodies: HashMap::new() }
+        Self { ui, verbose, columns_passing: 0, same: None, was_ready: false, bodies: HashMap::new() }
     }
 
     pub fn show(&mut self, activity: &Activity) {
@@ -55,7 +56,8 @@ impl LineLog {
             Activity::Reconnecting { attempt: 1, retry_in, detail, .. } => {
                 self.clear_passing();
                 let dots = self.ui.err.sign("…");
-                self.status(&format!("Connection lost ({}). Retrying in {} {dots}", sanitize(detail), text::span(*retry_in)));
+                let what = if self.was_ready { "Connection lost" } else { "Not connected yet" };
+                self.status(&format!("{what} ({}). Retrying in {} {dots}", sanitize(detail), text::span(*retry_in)));
             }
             Activity::Reconnecting { attempt, retry_in, detail, .. } => {
                 // One line per change: later tries are said as they grow rare.
@@ -164,6 +166,7 @@ impl LineLog {
     }
 
     fn ready(&mut self, endpoints: &[Endpoint], after: Duration) {
+        self.was_ready = true;
         self.clear_passing();
         let url = endpoints.first().map(|e| e.public_url.as_str()).unwrap_or_default();
         self.status(&format!(

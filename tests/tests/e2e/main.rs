@@ -9,6 +9,7 @@ mod evil;
 mod fidelity;
 mod first;
 mod flags;
+mod harness;
 mod hostile;
 mod journal;
 mod property;

@@ -114,7 +114,7 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
         tally.count(&activity, None);
     }
     let owed = endpoints.iter().flat_map(|e| e.lanes()).map(|lane| lane.owed() as u64).sum();
-    let (exit, reason, failure) = ended.outcome(args.timeout_after);
+    let (exit, reason, failure) = ended.outcome(args.timeout_after, listeners.was_ready());
     if let Some(failure) = failure {
         show_failure(&mut output, &failure);
     }
@@ -134,12 +134,16 @@ enum Ended {
 }
 
 impl Ended {
-    fn outcome(self, timeout: Option<Duration>) -> (Exit, &'static str, Option<Failure>) {
+    fn outcome(self, timeout: Option<Duration>, was_ready: bool) -> (Exit, &'static str, Option<Failure>) {
         match self {
             Self::Signal(Signal::Interrupt) => (Exit::Done, "sigint", None),
             Self::Signal(Signal::Terminate) => (Exit::Done, "sigterm", None),
             Self::Matched => (Exit::Done, "until", None),
             Self::Closed => (Exit::Done, "closed", None),
+            Self::TimedOut if !was_ready => {
+                let what = "the relay could not be reached in time.";
+                (Exit::Unreachable, "timeout", Some(Failure::new(Exit::Unreachable, "relay_unreachable", what).next("hook doctor")))
+            }
             Self::TimedOut => {
                 let after = crate::text::span(timeout.unwrap_or_default());
                 let what = format!("no event matched --until within {after}.");
@@ -403,10 +407,14 @@ impl Listeners {
             Activity::Reconnected { .. } => "live",
             _ => return,
         };
-        if *self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        if self.was_ready() {
             let owner = self.owner.clone();
             drop(self.journal.write(move |c| journal::set_listener_state(c, &owner, state)));
         }
+    }
+
+    fn was_ready(&self) -> bool {
+        *self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     async fn remove(&self) {

@@ -1,0 +1,156 @@
+use bytes::Bytes;
+use hook_proto::{EventHead, HandOver, Header};
+
+use super::*;
+
+fn temp() -> (tempfile::TempDir, std::path::PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("deep/journal.db");
+    (dir, path)
+}
+
+fn event(id: u128, hand_over: HandOver, state: State) -> NewEvent {
+    let head = EventHead {
+        id: hook_proto::EventId::from_parts(1, id).to_string(),
+        method: "POST".into(),
+        headers: vec![Header::new("a", &b"\xff\x00"[..])],
+        body_size: 2,
+        ..EventHead::default()
+    };
+    NewEvent {
+        head,
+        body: Some(Bytes::from_static(b"hi")),
+        sha256: [7; 32],
+        origin: "captured",
+        parent: None,
+        project: "/p".into(),
+        relay: "embedded".into(),
+        endpoint: "shop".into(),
+        target: Some("http://localhost:3000/".into()),
+        state,
+        hand_over,
+    }
+}
+
+fn attempt(owner: &str) -> NewAttempt {
+    NewAttempt { kind: Kind::Live, target: "http://localhost:3000/".into(), owner: owner.into(), started_at: 5 }
+}
+
+async fn state(journal: &Journal, seq: u64) -> State {
+    journal.read(move |c| EventRow::by_seq(c, seq)).await.unwrap().unwrap().state
+}
+
+#[tokio::test]
+async fn a_known_id_is_never_a_second_row() {
+    let (_dir, path) = temp();
+    let journal = Journal::open(&path).unwrap();
+    let record = |hand_over| journal.write(move |c| record(c, &event(1, hand_over, State::Owed), Some(&attempt("me"))));
+    let first = record(HandOver::Awaited).await.unwrap().0;
+    assert_eq!(first, Recorded { seq: 1, handled: Handled::New { attempt: Some(1) } });
+    for again in [HandOver::Awaited, HandOver::Queued, HandOver::Given] {
+        assert_eq!(record(again).await.unwrap().0, Recorded { seq: 1, handled: Handled::Known { owed: true } });
+    }
+    assert_eq!(journal.read(|c| c.query_row("SELECT count(*) FROM events", [], |r| r.get::<_, u64>(0))).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn queued_makes_an_undelivered_event_owed_and_leaves_an_ended_one() {
+    let (_dir, path) = temp();
+    let journal = Journal::open(&path).unwrap();
+    for (id, before, after) in [
+        (1, State::Undelivered, Handled::OwedAgain),
+        (2, State::Ended, Handled::Known { owed: false }),
+        (3, State::Captured, Handled::Known { owed: false }),
+    ] {
+        let seq = journal.write(move |c| record(c, &event(id, HandOver::Awaited, State::Owed), None)).await.unwrap().0.seq;
+        journal.write(move |c| settle(c, seq, before)).await.unwrap();
+        let again = journal.write(move |c| record(c, &event(id, HandOver::Queued, State::Owed), None)).await.unwrap().0;
+        assert_eq!(again.handled, after, "{before:?}");
+    }
+    assert_eq!(state(&journal, 1).await, State::Owed);
+    assert_eq!(state(&journal, 2).await, State::Ended);
+}
+
+#[tokio::test]
+async fn an_unknown_given_event_is_recorded_and_not_forwarded() {
+    let (_dir, path) = temp();
+    let journal = Journal::open(&path).unwrap();
+    let change = |c: &rusqlite::Connection| record(c, &event(1, HandOver::Given, State::Owed), Some(&attempt("me")));
+    assert_eq!(journal.write(change).await.unwrap().0.handled, Handled::New { attempt: None });
+    assert_eq!(state(&journal, 1).await, State::Recorded);
+}
+
+#[tokio::test]
+async fn an_attempt_of_a_dead_process_is_made_again_and_one_of_a_living_is_left_alone() {
+    let (_dir, path) = temp();
+    let journal = Journal::open(&path).unwrap();
+    let other = Owner::register(&path).unwrap();
+    let theirs = other.id.clone();
+    let seq = journal
+        .write(move |c| record(c, &event(1, HandOver::Awaited, State::Owed), Some(&attempt(&theirs))))
+        .await
+        .unwrap()
+        .0
+        .seq;
+    let begin = |path: std::path::PathBuf| journal.write(move |c| begin_owed(c, &path, seq, &attempt("me")));
+    assert_eq!(begin(path.clone()).await.unwrap().0, Turn::Busy);
+    drop(other);
+    assert_eq!(begin(path.clone()).await.unwrap().0, Turn::Begun(2));
+    let end = AttemptEnd { status: Some(200), ..AttemptEnd::default() };
+    journal.write(move |c| end_attempt(c, seq, 2, &end, Some(State::Ended))).await.unwrap();
+    assert_eq!(begin(path).await.unwrap().0, Turn::Settled);
+    let attempts = journal.read(move |c| attempts_of(c, seq)).await.unwrap();
+    assert_eq!(attempts.iter().map(|a| a.ended_at.is_some()).collect::<Vec<_>>(), [false, true], "the unknown one stays unknown");
+}
+
+#[tokio::test]
+async fn a_commit_is_synced_when_somebody_asks() {
+    let (_dir, path) = temp();
+    let journal = Journal::open(&path).unwrap();
+    let commit = journal.write(|c| record(c, &event(1, HandOver::Awaited, State::Owed), None)).await.unwrap().1;
+    journal.want_sync();
+    journal.synced().wait_for(|synced| *synced >= commit).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_change_that_fails_does_not_take_the_others_with_it() {
+    let (_dir, path) = temp();
+    let journal = Journal::open(&path).unwrap();
+    let good = journal.write(|c| record(c, &event(1, HandOver::Awaited, State::Owed), None));
+    let bad = journal.write(|c| c.execute("INSERT INTO nowhere VALUES (1)", []).map(|_| ()));
+    let also_good = journal.write(|c| record(c, &event(2, HandOver::Awaited, State::Owed), None));
+    assert!(good.await.is_ok());
+    assert!(matches!(bad.await, Err(JournalError::Write { .. })));
+    assert_eq!(also_good.await.unwrap().0.seq, 2);
+}
+
+#[test]
+fn a_file_of_a_newer_hook_is_refused_and_not_touched() {
+    let (_dir, path) = temp();
+    drop(Journal::open(&path).unwrap());
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.pragma_update(None, "user_version", 99).unwrap();
+    drop(other);
+    let before = std::fs::read(&path).unwrap();
+    assert!(matches!(Journal::open(&path), Err(JournalError::Newer { found: 99, known: 1, .. })));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_file_that_is_no_journal_is_refused_and_not_touched() {
+    let (_dir, path) = temp();
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let garbage = b"this is not a database, and it is long enough to be looked at as one".repeat(100);
+    std::fs::write(&path, &garbage).unwrap();
+    assert!(matches!(Journal::open(&path), Err(JournalError::Damaged { .. })));
+    assert_eq!(std::fs::read(&path).unwrap(), garbage);
+}
+
+#[test]
+fn the_journal_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_dir, path) = temp();
+    drop(Journal::open(&path).unwrap());
+    let mode = |p: &std::path::Path| std::fs::metadata(p).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+}
