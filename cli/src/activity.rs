@@ -12,25 +12,49 @@ pub enum Activity {
     /// The first thing that is said.
     Started(Started),
     /// A relay is being connected to.
-    Connecting { relay: String },
+    Connecting {
+        relay: String,
+    },
     /// Every endpoint is reachable. Said once.
-    Ready { endpoints: Vec<Endpoint>, after: Duration },
+    Ready {
+        endpoints: Vec<Endpoint>,
+        after: Duration,
+    },
     /// The connection to the relay was lost, or could not be made.
-    Reconnecting { attempt: u32, retry_in: Duration, error: &'static str, detail: String },
+    Reconnecting {
+        attempt: u32,
+        retry_in: Duration,
+        error: &'static str,
+        detail: String,
+    },
     /// It is back.
-    Reconnected { after: Duration, meanwhile: u64 },
+    Reconnected {
+        after: Duration,
+        meanwhile: u64,
+    },
     /// The machine slept.
-    Slept { for_: Duration },
+    Slept {
+        for_: Duration,
+    },
     App(App),
     Event(Box<Seen>),
     /// An attempt ended.
     Attempt(Box<Tried>),
     /// The reply deadline passed; the sender heard queued and the attempt goes on.
-    Slow { event: Arc<EventRow>, after: Duration },
+    Slow {
+        event: Arc<EventRow>,
+        after: Duration,
+    },
     /// The sender left before its reply.
-    SenderLeft { event: Arc<EventRow> },
+    SenderLeft {
+        event: Arc<EventRow>,
+    },
     /// Events that stay where they are.
-    Backlog { endpoint: String, waiting: u64, held: u64 },
+    Backlog {
+        endpoint: String,
+        waiting: u64,
+        held: u64,
+    },
     Trouble(Trouble),
     Stopped(Stopped),
 }

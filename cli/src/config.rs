@@ -104,7 +104,8 @@ impl Credentials {
         match std::fs::read_to_string(&path) {
             Ok(text) => toml::from_str(&text).map_err(|_| {
                 // The error would quote the file, and the file holds tokens.
-                Failure::local(format!("{} is not what hook login writes.", path.display())).next("hook logout --all, then hook login URL")
+                Failure::local(format!("{} is not what hook login writes.", path.display()))
+                    .next("hook logout --all, then hook login URL")
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(Failure::local(format!("{} cannot be read: {error}", path.display()))),
@@ -169,10 +170,13 @@ pub fn parse_relay(url: &str) -> Result<Relay, Failure> {
 fn token(credentials: &Credentials, relay: &Relay) -> Result<Option<String>, Failure> {
     let environment = std::env::var("HOOK_TOKEN").ok().map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
     let token = environment.or_else(|| credentials.tokens.get(&relay.url()).cloned());
-    if token.is_some() && relay.scheme == crate::session::Scheme::Http && !relay.is_loopback() && !plain_http_is_asked() {
+    if token.is_some() && relay.scheme == crate::session::Scheme::Http && !relay.is_loopback() && !plain_http_is_asked()
+    {
         let what = format!("{} is plain HTTP: the token would be readable on the way.", relay.url());
-        return Err(Failure::new(Exit::Usage, "usage", what)
-            .next(format!("{} (or HOOK_PLAIN_HTTP=1 in a network of your own)", relay.url().replacen("http", "https", 1))));
+        return Err(Failure::new(Exit::Usage, "usage", what).next(format!(
+            "{} (or HOOK_PLAIN_HTTP=1 in a network of your own)",
+            relay.url().replacen("http", "https", 1)
+        )));
     }
     Ok(token)
 }

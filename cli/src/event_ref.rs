@@ -46,9 +46,8 @@ pub async fn many(journal: &Journal, scope: &Scope, texts: &[String]) -> Result<
 
 /// Reads a filter; an error shows the bad term.
 pub fn filter(query: &str) -> Result<Filter, Failure> {
-    Filter::parse(query, platform::now_ms(), crate::text::utc_offset_seconds()).map_err(|error| {
-        Failure::usage(format!("{error}\n      {}\n      {}", shown(query), error.underline(query)))
-    })
+    Filter::parse(query, platform::now_ms(), crate::text::utc_offset_seconds())
+        .map_err(|error| Failure::usage(format!("{error}\n      {}\n      {}", shown(query), error.underline(query))))
 }
 
 /// Whether this looks like a filter and not like a name.
@@ -80,7 +79,14 @@ fn find(connection: &Connection, scope: &Scope, name: &Name) -> rusqlite::Result
         Name::Number(seq) => EventRow::by_seq(connection, *seq)?.into_iter().collect(),
         Name::Range(from, to) => {
             let narrow = ("seq <= ?".to_owned(), vec![i64::try_from(*to).unwrap_or(i64::MAX).into()]);
-            let all = EventRow::page(connection, scope, Order::OldestFirst, Some(from.saturating_sub(1)), &narrow, 1_000_000)?;
+            let all = EventRow::page(
+                connection,
+                scope,
+                Order::OldestFirst,
+                Some(from.saturating_sub(1)),
+                &narrow,
+                1_000_000,
+            )?;
             all.into_iter().collect()
         }
         Name::Text(text) => {
@@ -105,7 +111,9 @@ fn parse(text: &str) -> Name {
     if text == "last" {
         return Name::Newest(0);
     }
-    if let Some(n) = text.strip_prefix("last~").and_then(|n| n.parse::<u64>().ok()).filter(|n| i64::try_from(*n).is_ok()) {
+    if let Some(n) =
+        text.strip_prefix("last~").and_then(|n| n.parse::<u64>().ok()).filter(|n| i64::try_from(*n).is_ok())
+    {
         return Name::Newest(n);
     }
     if let Some(n) = number(text) {

@@ -6,11 +6,16 @@ use crate::failure::Failure;
 
 /// One `--header`.
 pub fn parse(text: &str) -> Result<Header, Failure> {
-    let bad = || Failure::usage(format!("\"{}\" is not a header.", crate::sanitize::sanitize(text))).next("--header 'Name: value'");
+    let bad = || {
+        Failure::usage(format!("\"{}\" is not a header.", crate::sanitize::sanitize(text)))
+            .next("--header 'Name: value'")
+    };
     let (name, value) = text.split_once(':').ok_or_else(bad)?;
     let name = http::HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| bad())?;
     if hook_relay_server::is_hop_by_hop(name.as_str()) || matches!(name.as_str(), "host" | "content-length") {
-        return Err(Failure::usage(format!("{name} belongs to the connection and cannot be set (for Host: --host-header).")));
+        return Err(Failure::usage(format!(
+            "{name} belongs to the connection and cannot be set (for Host: --host-header)."
+        )));
     }
     Ok(Header::new(name.as_str(), self::value(value.trim())?.into_bytes()))
 }

@@ -179,7 +179,8 @@ fn resolve(path: &str) -> Vec<String> {
     let mut plain = path.to_ascii_lowercase();
     // Twice, since some apps decode twice.
     for _ in 0..2 {
-        plain = plain.replace("%25", "%").replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace('\\', "/");
+        plain =
+            plain.replace("%25", "%").replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace('\\', "/");
     }
     let mut segments: Vec<String> = Vec::new();
     for segment in plain.split('/') {
@@ -218,7 +219,9 @@ mod tests {
         ] {
             assert_eq!(target(text).to_string(), url, "{text}");
         }
-        for bad in ["", "ftp://x", "http://", "a b:1", "localhost:0", "localhost:99999", "localhost:", "u:p@h:1", "x:1/#f"] {
+        for bad in
+            ["", "ftp://x", "http://", "a b:1", "localhost:0", "localhost:99999", "localhost:", "u:p@h:1", "x:1/#f"]
+        {
             assert!(bad.parse::<Target>().is_err(), "{bad}");
         }
     }
@@ -242,7 +245,9 @@ mod tests {
 
     #[test]
     fn a_path_that_leaves_the_target_is_refused() {
-        for rest in ["/..", "/../admin", "/a/../../x", "/%2e%2e/x", "/.%2E/x", "/..%2fx", "/..\\x", "/%252e%252e/x", "/..;a/x"] {
+        for rest in
+            ["/..", "/../admin", "/a/../../x", "/%2e%2e/x", "/.%2E/x", "/..%2fx", "/..\\x", "/%252e%252e/x", "/..;a/x"]
+        {
             assert_eq!(target("3000/hooks").join(rest, None), Err(LeavesTarget), "{rest}");
         }
         assert!(target("3000/hooks").join("/../hooks/x", None).is_ok(), "it comes back");
@@ -250,7 +255,8 @@ mod tests {
 
     #[test]
     fn the_longest_prefix_wins_at_segment_borders() {
-        let routes: Vec<ForwardTo> = ["3000", "/stripe=3001/s", "/stripe/live=3002"].iter().map(|t| t.parse().unwrap()).collect();
+        let routes: Vec<ForwardTo> =
+            ["3000", "/stripe=3001/s", "/stripe/live=3002"].iter().map(|t| t.parse().unwrap()).collect();
         let port = |path| route(&routes, path).map(|(t, rest)| (t.port, rest));
         assert_eq!(port("/stripe"), Some((3001, "")));
         assert_eq!(port("/stripe/live/x"), Some((3002, "/x")));

@@ -30,7 +30,8 @@ impl Surroundings {
         let set = |name: &str| std::env::var(name).is_ok_and(|v| !v.is_empty());
         let on = |name: &str| std::env::var(name).is_ok_and(|v| !v.is_empty() && v != "0");
         let dumb = std::env::var("TERM").is_ok_and(|t| t == "dumb");
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|n| std::env::var(n).ok().filter(|v| !v.is_empty()));
+        let locale =
+            ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|n| std::env::var(n).ok().filter(|v| !v.is_empty()));
         let utf8 = locale.is_none_or(|l| {
             let l = l.to_ascii_lowercase();
             l.contains("utf-8") || l.contains("utf8")

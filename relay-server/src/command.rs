@@ -16,11 +16,14 @@ use crate::relay::{Access, Config, Relay, now_ms};
 use crate::server;
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   hook relay                                                      on this machine only, no token needed
   hook relay --listen 0.0.0.0:8080 --public-url https://hooks.example.com
-  hook relay token create laptop                                  another token; shown once")]
+  hook relay token create laptop                                  another token; shown once"
+)]
 pub struct RelayArgs {
     #[command(subcommand)]
     action: Option<Action>,
@@ -126,7 +129,8 @@ async fn serve(args: RelayArgs, data: &Path) -> Result<(), RelayError> {
     };
     let registry = Registry::open(data)?;
     let spool: Arc<Path> = data.join("spool").into();
-    std::fs::create_dir_all(&spool).map_err(|e| RelayError::Io { what: spool.display().to_string(), reason: e.to_string() })?;
+    std::fs::create_dir_all(&spool)
+        .map_err(|e| RelayError::Io { what: spool.display().to_string(), reason: e.to_string() })?;
     let inbox = Arc::new(SqliteInbox::open(data, spool.clone(), Limits::default())?);
     let local = address.ip().is_loopback() && public_url.is_loopback() && args.trust_proxy.is_empty();
     let access = if args.open || local { Access::Open } else { Access::Tokens };
@@ -191,7 +195,8 @@ fn names(data: &Path) -> Result<(), RelayError> {
 }
 
 fn default_public_url(address: SocketAddr) -> PublicUrl {
-    let host = if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
+    let host =
+        if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
     // An address is always a host; the fallback only satisfies the type.
     format!("http://{host}").parse().unwrap_or_else(|_| PublicUrl::localhost())
 }

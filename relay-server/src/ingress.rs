@@ -78,7 +78,9 @@ async fn event(
         exchange::run(relay, endpoint, Arc::new(event), to_sender).await;
         drop(guard);
     });
-    reply.await.unwrap_or_else(|_| refusal(StatusCode::SERVICE_UNAVAILABLE, "the relay failed; send this again.", Some(5)))
+    reply
+        .await
+        .unwrap_or_else(|_| refusal(StatusCode::SERVICE_UNAVAILABLE, "the relay failed; send this again.", Some(5)))
 }
 
 fn build(
@@ -176,8 +178,12 @@ fn not_captured(uncaptured: &Uncaptured) -> SenderReply {
             let reason = format!("the body is larger than {limit} bytes; nothing was kept.");
             refusal(StatusCode::PAYLOAD_TOO_LARGE, &reason, None)
         }
-        Uncaptured::Slow => refusal(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time; nothing was kept.", None),
-        Uncaptured::Broken => refusal(StatusCode::BAD_REQUEST, "the body did not arrive whole; nothing was kept.", None),
+        Uncaptured::Slow => {
+            refusal(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time; nothing was kept.", None)
+        }
+        Uncaptured::Broken => {
+            refusal(StatusCode::BAD_REQUEST, "the body did not arrive whole; nothing was kept.", None)
+        }
         Uncaptured::Disk(error) => {
             tracing::error!(%error, "a body could not be spooled");
             refusal(StatusCode::SERVICE_UNAVAILABLE, "the relay has no room for this body.", Some(30))
@@ -188,4 +194,3 @@ fn not_captured(uncaptured: &Uncaptured) -> SenderReply {
 fn not_found() -> SenderReply {
     refusal(StatusCode::NOT_FOUND, "no endpoint has this URL.", None)
 }
-

@@ -150,7 +150,8 @@ impl Relay {
         match &self.config.access {
             Access::Open => Ok(Some(TokenId::LOCAL)),
             Access::Secret(secret) => {
-                let right = token.is_some_and(|t| subtle::ConstantTimeEq::ct_eq(t.as_bytes(), secret.as_bytes()).into());
+                let right =
+                    token.is_some_and(|t| subtle::ConstantTimeEq::ct_eq(t.as_bytes(), secret.as_bytes()).into());
                 Ok(right.then_some(TokenId::LOCAL))
             }
             Access::Tokens => token.map_or(Ok(None), |t| self.registry.authenticate(t)),

@@ -13,8 +13,8 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::ingress;
-use crate::reply::is_hop_by_hop;
 use crate::relay::Relay;
+use crate::reply::is_hop_by_hop;
 
 const MAX_HEADERS: usize = 256;
 
@@ -109,8 +109,11 @@ fn strip_hop_by_hop(headers: &mut http::HeaderMap) {
         .flat_map(|v| v.split(','))
         .map(|name| name.trim().to_ascii_lowercase())
         .collect();
-    let gone: Vec<_> =
-        headers.keys().filter(|n| is_hop_by_hop(n.as_str()) || named.iter().any(|m| m == n.as_str())).cloned().collect();
+    let gone: Vec<_> = headers
+        .keys()
+        .filter(|n| is_hop_by_hop(n.as_str()) || named.iter().any(|m| m == n.as_str()))
+        .cloned()
+        .collect();
     for name in gone {
         // `Trailer` announces what hyper must let through behind a chunked body.
         if name != http::header::TRAILER {

@@ -148,7 +148,11 @@ impl Process {
                 break status;
             }
             if Instant::now() > by {
-                panic!("it did not end within {LIVENESS:?}; stdout:\n{}\nstderr:\n{}", self.stdout.text(), self.stderr.text());
+                panic!(
+                    "it did not end within {LIVENESS:?}; stdout:\n{}\nstderr:\n{}",
+                    self.stdout.text(),
+                    self.stderr.text()
+                );
             }
             std::thread::sleep(std::time::Duration::from_millis(5));
         };
@@ -185,7 +189,11 @@ impl Process {
                 return Some(text);
             }
             if Instant::now() > by - std::time::Duration::from_secs(1) {
-                panic!("{what:?} did not come on {name}; stdout:\n{}\nstderr:\n{}", self.stdout.text(), self.stderr.text());
+                panic!(
+                    "{what:?} did not come on {name}; stdout:\n{}\nstderr:\n{}",
+                    self.stdout.text(),
+                    self.stderr.text()
+                );
             }
             None
         })

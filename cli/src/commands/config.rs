@@ -18,7 +18,12 @@ pub fn run(context: &Context, _: &ConfigArgs) -> Result<Exit, Failure> {
     let out = |name: &str, value: &str| context.ui.data(&format!("{name:<12} {}", sanitize(value)));
     out("project", &project.display().to_string());
     let place = project.join("hook.toml").display().to_string();
-    out("hook.toml", &file.as_ref().map_or_else(|| format!("none ({place})"), |f| format!("{place}, {} endpoints", f.endpoints.len())));
+    out(
+        "hook.toml",
+        &file
+            .as_ref()
+            .map_or_else(|| format!("none ({place})"), |f| format!("{place}, {} endpoints", f.endpoints.len())),
+    );
     out("journal", &context.journal_path().display().to_string());
     out("credentials", &Credentials::path().display().to_string());
     match &relay {
@@ -34,5 +39,9 @@ pub fn run(context: &Context, _: &ConfigArgs) -> Result<Exit, Failure> {
 /// A prefix and the last four characters, when there is enough of it to hide.
 fn masked(secret: &str) -> String {
     let last: String = secret.chars().rev().take(4).collect::<Vec<_>>().into_iter().rev().collect();
-    if secret.len() >= 20 { format!("{}…{last}", secret.chars().take(3).collect::<String>()) } else { "…".to_owned() }
+    if secret.len() >= 20 {
+        format!("{}…{last}", secret.chars().take(3).collect::<String>())
+    } else {
+        "…".to_owned()
+    }
 }

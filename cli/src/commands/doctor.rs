@@ -38,9 +38,7 @@ async fn journal(report: &mut Report<'_>, context: &Context) {
         Ok(journal) => journal,
         Err(error) => return report.bad("journal", &error.to_string(), &error.next()),
     };
-    let checked = journal
-        .read(|c| c.query_row("PRAGMA quick_check(1)", [], |r| r.get::<_, String>(0)))
-        .await;
+    let checked = journal.read(|c| c.query_row("PRAGMA quick_check(1)", [], |r| r.get::<_, String>(0))).await;
     match checked {
         Ok(word) if word == "ok" => {}
         Ok(word) => {
@@ -56,7 +54,10 @@ async fn journal(report: &mut Report<'_>, context: &Context) {
     let synced = tokio::time::timeout(std::time::Duration::from_secs(10), synced.wait_for(|n| *n > 0)).await;
     match (written, synced) {
         (Ok(()), Ok(Ok(_))) => {
-            report.good("journal", &format!("{} can be written and synced ({})", path.display(), text::span(begun.elapsed())));
+            report.good(
+                "journal",
+                &format!("{} can be written and synced ({})", path.display(), text::span(begun.elapsed())),
+            );
         }
         (Err(error), _) => report.bad("journal", &error.to_string(), &error.next()),
         _ => report.bad("journal", "an fsync takes longer than 10 s", "put it on a local disk: hook … --journal PATH"),
@@ -76,10 +77,16 @@ fn credentials(report: &mut Report<'_>) {
     match std::fs::metadata(&path) {
         Err(_) => report.good("login", "not logged in to a relay"),
         Ok(meta) if meta.permissions().mode() & 0o077 != 0 => {
-            report.bad("login", "others on this machine can read your tokens", &format!("chmod 600 {}", path.display()));
+            report.bad(
+                "login",
+                "others on this machine can read your tokens",
+                &format!("chmod 600 {}", path.display()),
+            );
         }
         Ok(_) => match Credentials::read() {
-            Ok(credentials) => report.good("login", &format!("{} kept", text::count(credentials.tokens.len() as u64, "token"))),
+            Ok(credentials) => {
+                report.good("login", &format!("{} kept", text::count(credentials.tokens.len() as u64, "token")))
+            }
             Err(failure) => report.bad("login", &failure.what, failure.next.first().map_or("", String::as_str)),
         },
     }
@@ -97,7 +104,9 @@ async fn relay(report: &mut Report<'_>) {
     };
     let begun = Instant::now();
     match session::ask(&relay, "/_hook/whoami").await {
-        Ok(_) => report.good("relay", &format!("{} answers and knows us ({})", relay.url(), text::span(begun.elapsed()))),
+        Ok(_) => {
+            report.good("relay", &format!("{} answers and knows us ({})", relay.url(), text::span(begun.elapsed())))
+        }
         Err(error) => {
             let failure = error.into_failure(&relay);
             let next = failure.next.first().filter(|n| *n != "hook doctor").cloned();

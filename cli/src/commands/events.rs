@@ -63,7 +63,8 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<Exit, Failure> {
     }
     if let Some(since) = args.since {
         let from = platform::now_ms().saturating_sub(since.as_millis() as u64);
-        narrow.0 = if narrow.0.is_empty() { "received_at >= ?".into() } else { format!("{} AND received_at >= ?", narrow.0) };
+        narrow.0 =
+            if narrow.0.is_empty() { "received_at >= ?".into() } else { format!("{} AND received_at >= ?", narrow.0) };
         narrow.1.push(i64::try_from(from).unwrap_or(i64::MAX).into());
     }
     if args.follow {
@@ -167,11 +168,12 @@ async fn print(context: &Context, journal: &Journal, args: &EventsArgs, row: Eve
         Some(attempt) => line::attempt_line(&row, attempt, context.ui.out),
         None => line::settled_line(&row, context.ui.out),
     };
-    let line = if matches!(args.since, Some(since) if since < Duration::from_secs(86_400)) || is_today(row.head.received_at) {
-        line
-    } else {
-        format!("{} {line}", text::date(row.head.received_at))
-    };
+    let line =
+        if matches!(args.since, Some(since) if since < Duration::from_secs(86_400)) || is_today(row.head.received_at) {
+            line
+        } else {
+            format!("{} {line}", text::date(row.head.received_at))
+        };
     context.ui.data(&line);
     Ok(())
 }

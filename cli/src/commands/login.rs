@@ -32,7 +32,11 @@ pub async fn run(context: &Context, args: LoginArgs) -> Result<Exit, Failure> {
     credentials.default = Some(relay.url());
     credentials.tokens.insert(relay.url(), token);
     credentials.write()?;
-    context.ui.status(&format!("Logged in to {}. The token is kept in {}.", relay.url(), Credentials::path().display()));
+    context.ui.status(&format!(
+        "Logged in to {}. The token is kept in {}.",
+        relay.url(),
+        Credentials::path().display()
+    ));
     context.ui.status("next: hook listen --forward-to localhost:3000 --name shop");
     Ok(Exit::Done)
 }
@@ -40,7 +44,8 @@ pub async fn run(context: &Context, args: LoginArgs) -> Result<Exit, Failure> {
 fn read_token(relay: &str) -> Result<String, Failure> {
     let failed = |e: std::io::Error| Failure::local(format!("the token could not be read: {e}."));
     if std::io::stdin().is_terminal() {
-        let token = rpassword::prompt_password(format!("Token for {}: ", crate::sanitize::sanitize(relay))).map_err(failed)?;
+        let token =
+            rpassword::prompt_password(format!("Token for {}: ", crate::sanitize::sanitize(relay))).map_err(failed)?;
         return Ok(token.trim().to_owned());
     }
     let mut text = String::new();

@@ -27,14 +27,19 @@ use crate::ui::{ColorChoice, Surroundings, Ui};
 
 /// Webhooks on localhost: get a public URL, forward what is sent to it, print, keep and replay it.
 #[derive(Debug, Parser)]
-#[command(name = "hook", version, disable_help_subcommand = true, after_help = "\
+#[command(
+    name = "hook",
+    version,
+    disable_help_subcommand = true,
+    after_help = "\
 Examples:
   hook listen --forward-to localhost:3000/webhooks/stripe
   hook listen --demo
   hook replay last
 
 Data goes to standard output, everything else to standard error.
-Exit codes: 0 done, 1 failed, 2 usage, 3 local trouble, 4 refused by the relay, 5 relay unreachable, 130 interrupted twice.")]
+Exit codes: 0 done, 1 failed, 2 usage, 3 local trouble, 4 refused by the relay, 5 relay unreachable, 130 interrupted twice."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -216,6 +221,31 @@ fn wrong_dash(args: &[OsString]) -> Option<Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// docs/cli-reference.md is this test's output: `UPDATE_DOCS=1 cargo test -p hook reference` writes it.
+    #[test]
+    fn the_command_reference_is_current() {
+        use std::fmt::Write;
+        let mut text =
+            String::from("# Command reference\n\nWritten by a test from the program's own help; do not edit.\n");
+        let mut add = |name: &str, mut command: clap::Command| {
+            let help = command.render_long_help().to_string();
+            let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+            let _ = write!(text, "\n## {name}\n\n```text\n{}\n```\n", lines.join("\n").trim_end());
+        };
+        let root = Cli::command().term_width(100);
+        add("hook", root.clone());
+        for command in root.get_subcommands() {
+            let name = format!("hook {}", command.get_name());
+            add(&name, command.clone().bin_name(name.clone()).term_width(100));
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli-reference.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(kept == text, "docs/cli-reference.md is not current: UPDATE_DOCS=1 cargo test -p hook reference");
+    }
 
     #[test]
     fn the_arguments_are_consistent() {

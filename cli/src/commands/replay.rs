@@ -12,7 +12,9 @@ use crate::event_ref;
 use crate::failure::{Exit, Failure};
 use crate::forward::attempt::{self, EventBody, Try};
 use crate::forward::{Client, HostField, Shape};
-use crate::journal::{self, Attempt, AttemptEnd, BodyKey, EventRow, Journal, Kind, Listener, NewAttempt, Order, Owner, State};
+use crate::journal::{
+    self, Attempt, AttemptEnd, BodyKey, EventRow, Journal, Kind, Listener, NewAttempt, Order, Owner, State,
+};
 use crate::output::{advice, json, line};
 use crate::platform::now_ms;
 use crate::session::tls_config;
@@ -86,7 +88,8 @@ pub async fn run(context: &Context, args: ReplayArgs) -> Result<Exit, Failure> {
     let path = context.journal_path();
     let journal = context.journal()?;
     let rows = choose(&journal, &args).await?;
-    let owner = Owner::register(&path).map_err(|e| Failure::local(format!("{} cannot be written beside: {e}.", path.display())))?;
+    let owner = Owner::register(&path)
+        .map_err(|e| Failure::local(format!("{} cannot be written beside: {e}.", path.display())))?;
     let jobs = aim(&journal, &args, rows).await?;
     let shape = Arc::new(Shape {
         host: args.host_header.clone().map_or(HostField::Target, HostField::Given),
@@ -116,7 +119,8 @@ pub async fn run(context: &Context, args: ReplayArgs) -> Result<Exit, Failure> {
     let printer = async {
         while let Some(result) = ended.recv().await {
             let (row, attempt, body) = result?;
-            failures += u64::from(!(attempt.error.is_none() && attempt.status.is_some_and(|s| (200..300).contains(&s))));
+            failures +=
+                u64::from(!(attempt.error.is_none() && attempt.status.is_some_and(|s| (200..300).contains(&s))));
             print(context, &args, &journal, &row, &attempt, body).await?;
         }
         Ok::<_, Failure>(())
@@ -142,7 +146,9 @@ async fn choose(journal: &Journal, args: &ReplayArgs) -> Result<Vec<EventRow>, F
         [] => Err(Failure::usage("which event?").next("hook replay last")),
         names if names.iter().any(|n| event_ref::is_filter(n)) => {
             let filter = filter(&names.join(" "))?;
-            let rows = event_ref::matching(journal, &scope, Order::OldestFirst, &filter, Default::default(), usize::MAX).await?;
+            let rows =
+                event_ref::matching(journal, &scope, Order::OldestFirst, &filter, Default::default(), usize::MAX)
+                    .await?;
             if rows.is_empty() { Err(nothing("no event matches.")) } else { Ok(rows) }
         }
         names => event_ref::many(journal, &scope, names).await,
@@ -179,7 +185,8 @@ async fn aim(journal: &Journal, args: &ReplayArgs, rows: Vec<EventRow>) -> Resul
 fn place(args: &ReplayArgs, row: &EventRow, listeners: &[Listener]) -> Result<(Target, String), Failure> {
     let join = |target: Target| {
         let path = target.join(&row.head.path, row.head.query.as_deref()).map_err(|leaves| {
-            Failure::failed(format!("event {}: {leaves}. It was not sent.", row.seq)).next(format!("hook show {}", row.seq))
+            Failure::failed(format!("event {}: {leaves}. It was not sent.", row.seq))
+                .next(format!("hook show {}", row.seq))
         })?;
         Ok((target, path))
     };

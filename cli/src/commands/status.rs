@@ -29,15 +29,25 @@ pub async fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure> 
     let journal = context.journal()?;
     let path = journal.path().to_owned();
     let listeners: Vec<Listener> = journal.write(move |c| journal::living_listeners(c, &path)).await?.0;
-    let waits = journal.read(|c| c.query_row(&format!("SELECT count(*) FROM events WHERE {}", journal::UNDELIVERED), [], |r| r.get::<_, u64>(0))).await?;
+    let waits = journal
+        .read(|c| {
+            c.query_row(&format!("SELECT count(*) FROM events WHERE {}", journal::UNDELIVERED), [], |r| {
+                r.get::<_, u64>(0)
+            })
+        })
+        .await?;
     if args.output == Kind::Json {
         let relay_url = relay.as_ref().map_or("embedded".to_owned(), |(r, _)| r.url());
         let rows: Vec<_> = listeners
             .iter()
-            .map(|l| json!({"pid": l.pid, "started_at": text::rfc3339(l.started_at), "project": l.project, "relay": l.relay,
-                "endpoint": l.endpoint, "public_url": l.url, "forward_to": l.target, "state": l.state}))
+            .map(|l| {
+                json!({"pid": l.pid, "started_at": text::rfc3339(l.started_at), "project": l.project, "relay": l.relay,
+                "endpoint": l.endpoint, "public_url": l.url, "forward_to": l.target, "state": l.state})
+            })
             .collect();
-        context.ui.data(&json!({"v": 1, "type": "status", "relay": relay_url, "listeners": rows, "undelivered": waits}).to_string());
+        context.ui.data(
+            &json!({"v": 1, "type": "status", "relay": relay_url, "listeners": rows, "undelivered": waits}).to_string(),
+        );
         return Ok(Exit::Done);
     }
     let out = |line: &str| context.ui.data(line);
@@ -54,7 +64,13 @@ pub async fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure> 
     for l in &listeners {
         let target = l.target.as_deref().unwrap_or("nowhere (kept)");
         out(&format!("Listening    {} → {}", sanitize(&l.url), sanitize(target)));
-        out(&format!("             {} in {}, pid {}, since {}", l.state, sanitize(&l.project), l.pid, text::date_and_clock(l.started_at)));
+        out(&format!(
+            "             {} in {}, pid {}, since {}",
+            l.state,
+            sanitize(&l.project),
+            l.pid,
+            text::date_and_clock(l.started_at)
+        ));
     }
     out(&format!("Undelivered  {}", text::count(waits, "event")));
     if waits > 0 {

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use super::endpoint::{Endpoint, Options, Way};
 use super::lane::Lane;
 use crate::activity::{Activity, Heard, Tried};
-use crate::forward::attempt::{self, EventBody, Outcome, Try};
 use crate::forward::ConnectError;
+use crate::forward::attempt::{self, EventBody, Outcome, Try};
 use crate::journal::{self, Attempt, AttemptEnd, BodyKey, EventRow, Kind, NewAttempt, State, Turn};
 use crate::platform::now_ms;
 use crate::session::Replier;
@@ -115,12 +115,8 @@ fn load(connection: &rusqlite::Connection, seq: u64) -> rusqlite::Result<Option<
 /// Writes the attempt's row before its first byte. `None`: another process is at it, or it is settled.
 async fn begin(lane: &Arc<Lane>, id: EventId, row: &EventRow, path: &str, kind: Kind) -> Option<u32> {
     let engine = &lane.engine;
-    let attempt = NewAttempt {
-        kind,
-        target: lane.client.target.url(path),
-        owner: engine.owner.clone(),
-        started_at: now_ms(),
-    };
+    let attempt =
+        NewAttempt { kind, target: lane.client.target.url(path), owner: engine.owner.clone(), started_at: now_ms() };
     let (seq, journal) = (row.seq, engine.journal.path().to_owned());
     match engine.journal.write(move |c| journal::begin_owed(c, &journal, seq, &attempt)).await {
         Ok((Turn::Begun(n), _)) => Some(n),
@@ -187,7 +183,9 @@ async fn not_connected(
     let heard = if told.is_some() { Heard::BadGateway } else { Heard::Nothing };
     record_end(lane, &live.row, n, Kind::Live, end, Some(State::Undelivered), heard).await;
     if let Some(replier) = told {
-        replier.in_hooks_words(502, &live.row.id, "undelivered", &format!("the app is down: {error}; the event is kept.")).await;
+        replier
+            .in_hooks_words(502, &live.row.id, "undelivered", &format!("the app is down: {error}; the event is kept."))
+            .await;
     }
 }
 
@@ -243,7 +241,12 @@ async fn record_end(
         engine.journal_failed(&error);
     }
     let body = if engine.bodies && shown.kept > shown.body.len() as u64 {
-        engine.journal.read(move |c| BodyKey::Attempt(seq, n).read(c, usize::MAX)).await.map(Bytes::from).unwrap_or_default()
+        engine
+            .journal
+            .read(move |c| BodyKey::Attempt(seq, n).read(c, usize::MAX))
+            .await
+            .map(Bytes::from)
+            .unwrap_or_default()
     } else {
         Bytes::from(shown.body.clone())
     };

@@ -75,14 +75,17 @@ impl Engine {
             state: plan.state,
             hand_over: incoming.hand_over,
         };
-        let written = self.journal.write(move |c| journal::record(c, &event, attempt.as_ref()).map(|r| (r, event))).await;
+        let written =
+            self.journal.write(move |c| journal::record(c, &event, attempt.as_ref()).map(|r| (r, event))).await;
         let ((recorded, event), commit) = match written {
             Ok(done) => done,
             Err(error) => {
                 give_up(&plan);
                 self.journal_failed(&error);
                 if let Some(replier) = &incoming.replier {
-                    replier.by_hook(503, &incoming.head.id, "refused", "this event could not be kept; send it again.").await;
+                    replier
+                        .by_hook(503, &incoming.head.id, "refused", "this event could not be kept; send it again.")
+                        .await;
                 }
                 return None;
             }
@@ -158,7 +161,6 @@ impl Engine {
             replier.by_hook(endpoint.options.queued_status, &incoming.head.id, "queued", "").await;
         }
     }
-
 }
 
 /// Gives back the place that was taken for an event which does not start now.
@@ -193,7 +195,9 @@ fn plan(endpoint: &Endpoint, incoming: &Incoming) -> Plan {
 async fn settled_reply(endpoint: &Endpoint, replier: &Replier, row: &EventRow) {
     match row.state {
         State::Refused => {
-            replier.by_hook(400, &row.id, "refused", "the path leaves the target's own path; kept, not forwarded.").await;
+            replier
+                .by_hook(400, &row.id, "refused", "the path leaves the target's own path; kept, not forwarded.")
+                .await;
         }
         _ => {
             replier.by_hook(endpoint.options.respond.unwrap_or(200), &row.id, row.state.as_str(), "").await;

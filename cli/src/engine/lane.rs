@@ -6,10 +6,10 @@ use std::time::Duration;
 use hook_proto::EventId;
 use tokio::time::Instant;
 
+use super::Engine;
 use super::deliver::{self, Live};
 use super::endpoint::{DEFAULT_CONCURRENCY, Endpoint, Options};
 use super::queue::{Next, Queue};
-use super::Engine;
 use crate::activity::{Activity, App};
 use crate::forward::{Client, ConnectError};
 use crate::journal::{self, State};
@@ -193,7 +193,8 @@ impl Lane {
             return;
         }
         let held = beyond.len() as u64;
-        let change = move |c: &rusqlite::Connection| beyond.iter().try_for_each(|seq| journal::settle(c, *seq, State::Held));
+        let change =
+            move |c: &rusqlite::Connection| beyond.iter().try_for_each(|seq| journal::settle(c, *seq, State::Held));
         match self.engine.journal.write(change).await {
             Ok(_) => {
                 let endpoint = endpoint.name.clone();

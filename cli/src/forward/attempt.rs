@@ -156,7 +156,9 @@ impl From<hyper::Error> for Broke {
         while let Some(cause) = source {
             if let Some(io) = cause.downcast_ref::<io::Error>() {
                 return match io.kind() {
-                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => Self::Reset,
+                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
+                        Self::Reset
+                    }
                     io::ErrorKind::UnexpectedEof => Self::Closed,
                     _ => Self::Other(io.to_string()),
                 };
@@ -196,7 +198,8 @@ async fn exchange(
     taken.end.ttfb_ms = Some(taken.begun.elapsed().as_millis() as u64);
     taken.end.status = Some(response.status().as_u16());
     taken.end.response = response.headers().iter().map(|(n, v)| field(n, v)).collect();
-    let mut answer = Answer { journal, seq: this.seq, n: this.n, replier, streaming: false, part: 1, buffer: Vec::new() };
+    let mut answer =
+        Answer { journal, seq: this.seq, n: this.n, replier, streaming: false, part: 1, buffer: Vec::new() };
     let result = answer.take(response, taken).await;
     answer.finish(taken).await;
     if result.is_err() && answer.streaming {
@@ -368,7 +371,10 @@ fn read_parts(journal: &Journal, key: BodyKey) -> mpsc::Receiver<io::Result<Byte
 fn header_map(fields: &HeaderList) -> Result<HeaderMap, http::Error> {
     let mut map = HeaderMap::with_capacity(fields.len());
     for header in fields {
-        map.append(HeaderName::from_bytes(header.name.as_bytes())?, HeaderValue::from_maybe_shared(header.value.clone())?);
+        map.append(
+            HeaderName::from_bytes(header.name.as_bytes())?,
+            HeaderValue::from_maybe_shared(header.value.clone())?,
+        );
     }
     Ok(map)
 }
@@ -382,7 +388,9 @@ fn end_to_end(fields: &HeaderList) -> HeaderList {
     let named: Vec<String> = fields
         .iter()
         .filter(|h| h.name == "connection")
-        .flat_map(|h| String::from_utf8_lossy(&h.value).split(',').map(|n| n.trim().to_ascii_lowercase()).collect::<Vec<_>>())
+        .flat_map(|h| {
+            String::from_utf8_lossy(&h.value).split(',').map(|n| n.trim().to_ascii_lowercase()).collect::<Vec<_>>()
+        })
         .collect();
     // `Trailer` lets the relay's HTTP stack write the trailers.
     let stays = |name: &str| name != "trailer" && (is_hop_by_hop(name) || named.iter().any(|n| n == name));

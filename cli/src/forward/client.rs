@@ -142,7 +142,9 @@ impl Client {
                     *lock(&self.good) = Some(address);
                     return Ok(stream);
                 }
-                Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => refused.push(address.to_string()),
+                Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                    refused.push(address.to_string())
+                }
                 // A system without IPv6 has nobody to refuse there.
                 Ok(Err(error)) if refused.is_empty() => {
                     other = Some(ConnectError::Unreachable(address.to_string(), error.to_string()));

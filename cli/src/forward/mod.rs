@@ -1,9 +1,9 @@
 //! One HTTP try of one event at one target: connect, send, read the answer, keep it, and pass it on.
 
+pub mod attempt;
 mod body;
 mod client;
 mod request;
-pub mod attempt;
 
 pub use attempt::{Outcome, Try};
 pub use client::{Client, ConnectError};

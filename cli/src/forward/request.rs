@@ -38,7 +38,9 @@ pub fn fields(event: &EventHead, target: &Target, shape: &Shape, marks: &Marks<'
         .headers
         .iter()
         .filter(|h| h.name == "connection")
-        .flat_map(|h| String::from_utf8_lossy(&h.value).to_ascii_lowercase().split(',').map(str::to_owned).collect::<Vec<_>>())
+        .flat_map(|h| {
+            String::from_utf8_lossy(&h.value).to_ascii_lowercase().split(',').map(str::to_owned).collect::<Vec<_>>()
+        })
         .map(|name| name.trim().to_owned())
         .collect();
     let replaced = |name: &str| shape.headers.iter().any(|h| h.name == name);

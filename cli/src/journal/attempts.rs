@@ -6,8 +6,8 @@ use hook_proto::{Header, HeaderList};
 use prost::Message;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::owner;
 use super::State;
+use super::owner;
 
 /// Why an attempt is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,8 +95,10 @@ pub enum Turn {
 
 /// Begins an attempt at an event that is owed.
 pub fn begin_owed(connection: &Connection, journal: &Path, seq: u64, attempt: &NewAttempt) -> rusqlite::Result<Turn> {
-    let state: Option<String> =
-        connection.prepare_cached("SELECT state FROM events WHERE seq = ?1")?.query_row([seq], |r| r.get(0)).optional()?;
+    let state: Option<String> = connection
+        .prepare_cached("SELECT state FROM events WHERE seq = ?1")?
+        .query_row([seq], |r| r.get(0))
+        .optional()?;
     if !state.is_some_and(|s| s == State::Owed.as_str() || s == State::Retrying.as_str()) {
         return Ok(Turn::Settled);
     }
@@ -112,7 +114,9 @@ pub fn insert(connection: &Connection, seq: u64, attempt: &NewAttempt) -> rusqli
         .prepare_cached("SELECT coalesce(max(n), 0) + 1 FROM attempts WHERE event = ?1")?
         .query_row([seq], |r| r.get(0))?;
     connection
-        .prepare_cached("INSERT INTO attempts (event, n, kind, target, owner, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .prepare_cached(
+            "INSERT INTO attempts (event, n, kind, target, owner, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
         .execute(params![seq, n, attempt.kind.as_str(), attempt.target, attempt.owner, attempt.started_at])?;
     connection
         .prepare_cached("UPDATE events SET attempts = ?2, target = coalesce(target, ?3) WHERE seq = ?1")?
@@ -121,13 +125,7 @@ pub fn insert(connection: &Connection, seq: u64, attempt: &NewAttempt) -> rusqli
 }
 
 /// Ends an attempt and puts the event into a state; `None` leaves it in its own.
-pub fn end(
-    connection: &Connection,
-    seq: u64,
-    n: u32,
-    end: &AttemptEnd,
-    state: Option<State>,
-) -> rusqlite::Result<()> {
+pub fn end(connection: &Connection, seq: u64, n: u32, end: &AttemptEnd, state: Option<State>) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "UPDATE attempts SET ended_at = ?3, request = ?4, status = ?5, error = ?6, detail = ?7, ttfb_ms = ?8, ms = ?9,

@@ -5,8 +5,8 @@ use hook_proto::{EventHead, HandOver};
 use prost::Message;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::attempts::{self, NewAttempt};
 use super::State;
+use super::attempts::{self, NewAttempt};
 
 /// Bodies above this many bytes are kept in parts of this size.
 pub const PART: usize = 1024 * 1024;
@@ -46,15 +46,9 @@ pub enum Handled {
 }
 
 /// Records an event, and the row of its first attempt with it when that begins at once.
-pub fn record(
-    connection: &Connection,
-    event: &NewEvent,
-    attempt: Option<&NewAttempt>,
-) -> rusqlite::Result<Recorded> {
+pub fn record(connection: &Connection, event: &NewEvent, attempt: Option<&NewAttempt>) -> rusqlite::Result<Recorded> {
     let mut known = connection.prepare_cached("SELECT seq, state FROM events WHERE id = ?1")?;
-    let row = known
-        .query_row([&event.head.id], |r| Ok((r.get::<_, u64>(0)?, r.get::<_, String>(1)?)))
-        .optional()?;
+    let row = known.query_row([&event.head.id], |r| Ok((r.get::<_, u64>(0)?, r.get::<_, String>(1)?))).optional()?;
     if let Some((seq, state)) = row {
         return again(connection, seq, &state, event);
     }
@@ -75,9 +69,7 @@ fn again(connection: &Connection, seq: u64, state: &str, event: &NewEvent) -> ru
     let promised = matches!(event.hand_over, HandOver::Queued | HandOver::Awaited);
     let handled = match state {
         State::Undelivered if promised => {
-            connection
-                .prepare_cached("UPDATE events SET state = 'owed', queued = 1 WHERE seq = ?1")?
-                .execute([seq])?;
+            connection.prepare_cached("UPDATE events SET state = 'owed', queued = 1 WHERE seq = ?1")?.execute([seq])?;
             Handled::OwedAgain
         }
         State::Owed => {
@@ -189,7 +181,9 @@ impl BodyKey {
 /// Drops the parts of a body that never became whole.
 pub fn drop_parts(connection: &Connection, id: &str) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("DELETE FROM event_parts WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE events.id = ?1)")?
+        .prepare_cached(
+            "DELETE FROM event_parts WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE events.id = ?1)",
+        )?
         .execute([id])
         .map(|_| ())
 }

@@ -19,11 +19,14 @@ use std::sync::{Arc, Mutex};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-pub use attempts::{Attempt, AttemptEnd, Kind, NewAttempt, Turn, begin_owed, end as end_attempt, insert as begin_attempt, of_event as attempts_of, put_part as attempt_part};
+pub use attempts::{
+    Attempt, AttemptEnd, Kind, NewAttempt, Turn, begin_owed, end as end_attempt, insert as begin_attempt,
+    of_event as attempts_of, put_part as attempt_part,
+};
 pub use events::{BodyKey, Handled, NewEvent, PART, Recorded, drop_parts, put_part as event_part, record, settle};
 pub use listeners::{
-    Listener, Remembered, living as living_listeners, put as put_listener, remember, remembered, remove as remove_listener,
-    set_state as set_listener_state,
+    Listener, Remembered, living as living_listeners, put as put_listener, remember, remembered,
+    remove as remove_listener, set_state as set_listener_state,
 };
 pub use owner::{Owner, is_alive as owner_is_alive};
 pub use query::{EventRow, Order, Scope, UNDELIVERED, has_events};
@@ -88,7 +91,9 @@ impl State {
 pub enum JournalError {
     #[error("the journal {path} could not be opened: {reason}. Nothing was changed.")]
     Open { path: PathBuf, reason: String },
-    #[error("the journal {path} was written by a newer hook (format {found}, this one knows {known}). It was not touched.")]
+    #[error(
+        "the journal {path} was written by a newer hook (format {found}, this one knows {known}). It was not touched."
+    )]
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("the journal {path} is damaged: {reason}. It was not changed; nothing in it was deleted.")]
     Damaged { path: PathBuf, reason: String },

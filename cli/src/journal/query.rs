@@ -146,9 +146,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<EventRow> {
         project: row.get(3)?,
         relay: row.get(4)?,
         endpoint: row.get(5)?,
-        head: EventHead::decode(head.as_slice()).map_err(|e| {
-            rusqlite::Error::FromSqlConversionFailure(6, rusqlite::types::Type::Blob, Box::new(e))
-        })?,
+        head: EventHead::decode(head.as_slice())
+            .map_err(|e| rusqlite::Error::FromSqlConversionFailure(6, rusqlite::types::Type::Blob, Box::new(e)))?,
         size: row.get(7)?,
         sha256: row.get(8)?,
         content_type: row.get(9)?,

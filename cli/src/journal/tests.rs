@@ -50,7 +50,10 @@ async fn a_known_id_is_never_a_second_row() {
     for again in [HandOver::Awaited, HandOver::Queued, HandOver::Given] {
         assert_eq!(record(again).await.unwrap().0, Recorded { seq: 1, handled: Handled::Known { owed: true } });
     }
-    assert_eq!(journal.read(|c| c.query_row("SELECT count(*) FROM events", [], |r| r.get::<_, u64>(0))).await.unwrap(), 1);
+    assert_eq!(
+        journal.read(|c| c.query_row("SELECT count(*) FROM events", [], |r| r.get::<_, u64>(0))).await.unwrap(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -62,7 +65,8 @@ async fn queued_makes_an_undelivered_event_owed_and_leaves_an_ended_one() {
         (2, State::Ended, Handled::Known { owed: false }),
         (3, State::Captured, Handled::Known { owed: false }),
     ] {
-        let seq = journal.write(move |c| record(c, &event(id, HandOver::Awaited, State::Owed), None)).await.unwrap().0.seq;
+        let seq =
+            journal.write(move |c| record(c, &event(id, HandOver::Awaited, State::Owed), None)).await.unwrap().0.seq;
         journal.write(move |c| settle(c, seq, before)).await.unwrap();
         let again = journal.write(move |c| record(c, &event(id, HandOver::Queued, State::Owed), None)).await.unwrap().0;
         assert_eq!(again.handled, after, "{before:?}");
@@ -100,7 +104,11 @@ async fn an_attempt_of_a_dead_process_is_made_again_and_one_of_a_living_is_left_
     journal.write(move |c| end_attempt(c, seq, 2, &end, Some(State::Ended))).await.unwrap();
     assert_eq!(begin(path).await.unwrap().0, Turn::Settled);
     let attempts = journal.read(move |c| attempts_of(c, seq)).await.unwrap();
-    assert_eq!(attempts.iter().map(|a| a.ended_at.is_some()).collect::<Vec<_>>(), [false, true], "the unknown one stays unknown");
+    assert_eq!(
+        attempts.iter().map(|a| a.ended_at.is_some()).collect::<Vec<_>>(),
+        [false, true],
+        "the unknown one stays unknown"
+    );
 }
 
 #[tokio::test]

@@ -48,7 +48,8 @@ pub fn on(row: &EventRow, attempt: &Attempt, body: &[u8], heard: Heard) -> Optio
             );
         }
         Some("answer_broken") => {
-            let what = format!("your app broke its answer off after {} (did it crash or reload?)", text::size(attempt.size));
+            let what =
+                format!("your app broke its answer off after {} (did it crash or reload?)", text::size(attempt.size));
             return advice(what, format!("look at your app's log, then hook replay {seq}"));
         }
         Some("timeout") => {
@@ -90,7 +91,10 @@ fn on_status(row: &EventRow, attempt: &Attempt, body: &[u8]) -> Option<Advice> {
         ),
         415 => {
             let kind = row.content_type.as_deref().unwrap_or("a body without Content-Type");
-            (format!("your app does not take {} here", sanitize(kind)), format!("add a parser for it, then hook replay {seq}"))
+            (
+                format!("your app does not take {} here", sanitize(kind)),
+                format!("add a parser for it, then hook replay {seq}"),
+            )
         }
         400..=499 => (answered(status, &said), format!("hook show {seq}")),
         _ => (answered(status, &said), format!("fix, then hook replay {seq}")),

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use hook_proto::HeaderList;
 
 use super::advice::is_binary;
-use crate::json;
 use crate::journal::{Attempt, EventRow};
+use crate::json;
 use crate::sanitize::{cut, sanitize, sanitize_block, sanitize_bytes};
 use crate::text;
 use crate::ui::{Ink, Paint};
@@ -41,7 +41,8 @@ pub fn response(attempt: &Attempt, body: &[u8], extent: Extent, paint: Paint) ->
     match attempt.status {
         Some(status) => {
             let reason = http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or_default();
-            let _ = writeln!(out, "{}", paint.ink(super::line::ink(Some(status)), format!("{status} {reason}").trim_end()));
+            let _ =
+                writeln!(out, "{}", paint.ink(super::line::ink(Some(status)), format!("{status} {reason}").trim_end()));
         }
         None => {
             let detail = attempt.detail.as_deref().unwrap_or("not ended; its process is at it, or gone");

@@ -50,7 +50,9 @@ fn lines(activity: &Activity, bodies: Bodies) -> Vec<Value> {
         Activity::Started(started) => {
             line("hello", json!({"hook": env!("CARGO_PKG_VERSION"), "pid": started.pid, "journal": started.journal}))
         }
-        Activity::Connecting { .. } => line("tunnel", json!({"state": "connecting", "attempt": 1, "retry_in_ms": null, "error": null})),
+        Activity::Connecting { .. } => {
+            line("tunnel", json!({"state": "connecting", "attempt": 1, "retry_in_ms": null, "error": null}))
+        }
         Activity::Ready { endpoints, .. } => endpoints
             .iter()
             .flat_map(|e| {
@@ -79,23 +81,27 @@ fn lines(activity: &Activity, bodies: Bodies) -> Vec<Value> {
             "tunnel",
             json!({"state": "reconnecting", "attempt": attempt, "retry_in_ms": retry_in.as_millis() as u64, "error": error, "detail": detail}),
         ),
-        Activity::Reconnected { meanwhile, .. } => {
-            line("tunnel", json!({"state": "live", "attempt": 0, "retry_in_ms": null, "error": null, "meanwhile": meanwhile}))
-        }
-        Activity::Slept { for_ } => {
-            line("tunnel", json!({"state": "slept", "attempt": 0, "retry_in_ms": null, "error": null, "slept_ms": for_.as_millis() as u64}))
-        }
-        Activity::App(app) => line(
-            "app",
-            json!({"state": if app.up { "up" } else { "down" }, "target": app.target, "error": app.error}),
+        Activity::Reconnected { meanwhile, .. } => line(
+            "tunnel",
+            json!({"state": "live", "attempt": 0, "retry_in_ms": null, "error": null, "meanwhile": meanwhile}),
         ),
+        Activity::Slept { for_ } => line(
+            "tunnel",
+            json!({"state": "slept", "attempt": 0, "retry_in_ms": null, "error": null, "slept_ms": for_.as_millis() as u64}),
+        ),
+        Activity::App(app) => {
+            line("app", json!({"state": if app.up { "up" } else { "down" }, "target": app.target, "error": app.error}))
+        }
         Activity::Event(seen) => vec![event(&seen.row, bodies, seen.body.as_deref())],
         Activity::Attempt(tried) => {
             vec![attempt(&tried.row, &tried.attempt, bodies, Some(&tried.body), tried.heard)]
         }
         Activity::Slow { event, after } => {
             let advice = advice::slow(*after);
-            line("error", json!({"code": "slow", "message": advice.fact, "next": advice.next, "fatal": false, "event_seq": event.seq}))
+            line(
+                "error",
+                json!({"code": "slow", "message": advice.fact, "next": advice.next, "fatal": false, "event_seq": event.seq}),
+            )
         }
         Activity::SenderLeft { event } => line(
             "error",

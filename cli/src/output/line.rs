@@ -73,11 +73,17 @@ impl LineLog {
             Activity::Reconnected { after, meanwhile } => {
                 let came = match meanwhile {
                     0 => "Nothing came meanwhile.".to_owned(),
-                    n => format!("{} came meanwhile and {} delivered now.", text::count(*n, "event"), if *n == 1 { "is" } else { "are" }),
+                    n => format!(
+                        "{} came meanwhile and {} delivered now.",
+                        text::count(*n, "event"),
+                        if *n == 1 { "is" } else { "are" }
+                    ),
                 };
                 self.status(&format!("Connected again after {}. {came}", text::span(*after)));
             }
-            Activity::Slept { for_ } => self.status(&format!("Computer slept {}. Reconnecting if needed.", text::span(*for_))),
+            Activity::Slept { for_ } => {
+                self.status(&format!("Computer slept {}. Reconnecting if needed.", text::span(*for_)))
+            }
             Activity::App(app) => self.app(app),
             Activity::Event(seen) => {
                 if self.verbose > 0
@@ -124,13 +130,23 @@ impl LineLog {
             }
             self.status(&format!("  Public URL   {}", self.ui.err.ink(Ink::Bold, sanitize(&endpoint.public_url))));
             if endpoint.forward_to.is_empty() {
-                self.status("  Forwards to  nowhere: events are kept and answered 200. Add --forward-to localhost:3000");
+                self.status(
+                    "  Forwards to  nowhere: events are kept and answered 200. Add --forward-to localhost:3000",
+                );
             }
             for (i, forward) in endpoint.forward_to.iter().enumerate() {
                 let label = if i == 0 { "Forwards to" } else { "" };
-                let prefix = if forward.prefix.is_empty() { String::new() } else { format!("{} → ", sanitize(&forward.prefix)) };
+                let prefix = if forward.prefix.is_empty() {
+                    String::new()
+                } else {
+                    format!("{} → ", sanitize(&forward.prefix))
+                };
                 let url = if forward.has_path { forward.url.clone() } else { format!("{}/* (same path)", forward.url) };
-                let line = format!("  {label:<11}  {prefix}{}   {}", sanitize(&url), self.app_state(forward.app, &forward.url));
+                let line = format!(
+                    "  {label:<11}  {prefix}{}   {}",
+                    sanitize(&url),
+                    self.app_state(forward.app, &forward.url)
+                );
                 self.status(line.trim_end());
                 if forward.app == AppState::Down {
                     self.status("               Start your app; hook sees it by itself. Events until then are kept.");
@@ -140,7 +156,10 @@ impl LineLog {
                         t.port = port;
                         t.to_string().replacen("http://", "", 1)
                     });
-                    self.status(&format!("               Something listens on {port}. next: hook listen --forward-to {}", sanitize(&url.unwrap_or_default())));
+                    self.status(&format!(
+                        "               Something listens on {port}. next: hook listen --forward-to {}",
+                        sanitize(&url.unwrap_or_default())
+                    ));
                 }
             }
             if endpoint.mirror {
@@ -156,7 +175,9 @@ impl LineLog {
     fn app_state(&self, app: AppState, url: &str) -> String {
         let paint = self.ui.err;
         match app {
-            AppState::Up(after) => paint.ink(Ink::Good, format!("{} app is up ({})", paint.sign("✓"), text::span(after))),
+            AppState::Up(after) => {
+                paint.ink(Ink::Good, format!("{} app is up ({})", paint.sign("✓"), text::span(after)))
+            }
             AppState::Down => {
                 let port = url.parse::<crate::target::Target>().map(|t| t.port).unwrap_or_default();
                 paint.ink(Ink::Bad, format!("{} nothing listens on port {port}", paint.sign("✗")))
@@ -182,14 +203,21 @@ impl LineLog {
         if !app.up {
             if app.owed > 0 {
                 let wait = text::count(app.owed, "event");
-                self.status(&format!("{now}  app is down: {target}. {wait} wait{} for it.", if app.owed == 1 { "s" } else { "" }));
+                self.status(&format!(
+                    "{now}  app is down: {target}. {wait} wait{} for it.",
+                    if app.owed == 1 { "s" } else { "" }
+                ));
             }
             return;
         }
         let after = text::span(Duration::from_secs(app.after.as_secs().max(1)));
         let line = format!("{now}  app is up: {target} (after {after}).");
         if app.owed > 0 {
-            return self.status(&format!("{line} {} {} forwarded now.", text::count(app.owed, "event"), if app.owed == 1 { "is" } else { "are" }));
+            return self.status(&format!(
+                "{line} {} {} forwarded now.",
+                text::count(app.owed, "event"),
+                if app.owed == 1 { "is" } else { "are" }
+            ));
         }
         if app.undelivered > 0 {
             let n = app.undelivered;
@@ -241,7 +269,12 @@ impl LineLog {
             parts.push(format!("{} still owed", s.owed));
         }
         let kept = if s.events == 0 { "" } else { " They are kept: hook events" };
-        self.status(&format!("Stopped. {} in {}: {}.{kept}", text::count(s.events, "event"), text::span(s.after), parts.join(", ")));
+        self.status(&format!(
+            "Stopped. {} in {}: {}.{kept}",
+            text::count(s.events, "event"),
+            text::span(s.after),
+            parts.join(", ")
+        ));
         if s.owed > 0 {
             self.status("next: hook listen …                     (forwards what is owed)");
         } else if s.undelivered > 0 {

@@ -139,7 +139,10 @@ fn answered(relay: &Relay, status: StatusCode, retry_after: Option<u64>) -> Dial
         }
         StatusCode::NOT_FOUND | StatusCode::UPGRADE_REQUIRED | StatusCode::METHOD_NOT_ALLOWED => {
             let what = format!("{} is not a hook relay (it answered {status}).", relay.url());
-            DialError::Refused(Failure::new(Exit::Refused, "not_a_relay", what).next("check the URL; a relay answers at /_hook/health"))
+            DialError::Refused(
+                Failure::new(Exit::Refused, "not_a_relay", what)
+                    .next("check the URL; a relay answers at /_hook/health"),
+            )
         }
         _ => DialError::Unreachable {
             error: "relay_error",

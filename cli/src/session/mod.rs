@@ -61,7 +61,9 @@ impl Session {
                     let opened = pump::run(&mut self, socket, |session, urls| {
                         tries = 0;
                         if ready {
-                            session.engine.emit(Activity::Reconnected { after: lost_at.elapsed(), meanwhile: urls.waiting });
+                            session
+                                .engine
+                                .emit(Activity::Reconnected { after: lost_at.elapsed(), meanwhile: urls.waiting });
                         } else {
                             ready = true;
                             (session.opened)(&urls.urls);
@@ -95,8 +97,10 @@ impl Session {
         let by = crate::sanitize::sanitize(by);
         let owed = match still_owed {
             0 => "Nothing is owed here.".to_owned(),
-            n => format!("{} still owed in this journal; the new listener's machine forwards them if it shares the journal.",
-                crate::text::count(n as u64, "event") + if n == 1 { " is" } else { " are" }),
+            n => format!(
+                "{} still owed in this journal; the new listener's machine forwards them if it shares the journal.",
+                crate::text::count(n as u64, "event") + if n == 1 { " is" } else { " are" }
+            ),
         };
         let what = format!("{by} took over \"{name}\" at {}. {owed}", crate::text::clock(at));
         let next = "hook listen … (takes it back), or hook listen … --mirror (listen beside it)";

@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::SplitStream;
 use futures_util::StreamExt;
+use futures_util::stream::SplitStream;
 use hook_proto::wire::{self, ToCli, ToRelay, VERSION, WINDOW, to_cli, to_relay};
 use hook_proto::{EventId, HandOver, Mode};
 use hook_relay_server::link::{self, Beat, Heart, Outbox, Pulse};
@@ -277,7 +277,9 @@ impl Connection {
         let endpoint = route.wanted.endpoint.clone();
         route.epoch = None;
         let owed = endpoint.lanes().map(|lane| lane.owed()).sum();
-        let Some(index) = session.wanted.iter().position(|w| Arc::ptr_eq(&w.endpoint, &endpoint)) else { return Ok(()) };
+        let Some(index) = session.wanted.iter().position(|w| Arc::ptr_eq(&w.endpoint, &endpoint)) else {
+            return Ok(());
+        };
         match session.superseded(index, &superseded.by, superseded.at, owed) {
             Some(failure) => Err(Ended::Finished(failure)),
             None => Ok(()),
@@ -290,7 +292,9 @@ impl Connection {
         let name = (refused.route as usize).checked_sub(1).and_then(|i| self.routes.get(i));
         let name = name.map(|r| r.wanted.endpoint.name.as_str()).unwrap_or_default();
         let (code, next) = match refused.code.as_str() {
-            "version" => ("version", "install the hook of the relay's version; hook --version says this one's".to_owned()),
+            "version" => {
+                ("version", "install the hook of the relay's version; hook --version says this one's".to_owned())
+            }
             "token" => ("token", format!("hook login {}", session.relay.url())),
             "name" => ("name", format!("hook listen … --name {name}-dev")),
             _ => ("refused", "hook status".to_owned()),
@@ -333,7 +337,12 @@ impl Handed {
 }
 
 /// Takes in a large body: parts into the journal as they come, credit back as they are committed, the event's row last.
-async fn gather(handed: Handed, mut incoming: Incoming, mut chunks: mpsc::UnboundedReceiver<wire::Chunk>, outbox: Outbox) {
+async fn gather(
+    handed: Handed,
+    mut incoming: Incoming,
+    mut chunks: mpsc::UnboundedReceiver<wire::Chunk>,
+    outbox: Outbox,
+) {
     let mut hash = Sha256::new();
     let mut part = Vec::with_capacity(journal::PART);
     let (mut parts, mut size, mut uncredited) = (0, 0, 0);
@@ -399,7 +408,8 @@ fn start_acks(engine: &Arc<Engine>, outbox: &Outbox) -> mpsc::UnboundedSender<(C
                 changed = synced.changed(), if !due.is_empty() => if changed.is_err() { return },
             }
             let upto = *synced.borrow_and_update();
-            let streams: Vec<u64> = due.extract_if(.., |(commit, _)| *commit <= upto).map(|(_, stream)| stream).collect();
+            let streams: Vec<u64> =
+                due.extract_if(.., |(commit, _)| *commit <= upto).map(|(_, stream)| stream).collect();
             for streams in streams.chunks(1000) {
                 let ack = wire::Ack { streams: streams.to_vec() };
                 if outbox.urgent(ToRelay::to_frame(to_relay::Kind::Ack(ack))).is_err() {

@@ -52,7 +52,11 @@ pub struct Answer {
 
 #[derive(Clone)]
 enum What {
-    Http { status: String, headers: Vec<(String, Vec<u8>)>, body: Body },
+    Http {
+        status: String,
+        headers: Vec<(String, Vec<u8>)>,
+        body: Body,
+    },
     /// Exactly these steps, and the connection's end.
     Raw(Vec<Step>),
 }
@@ -60,7 +64,11 @@ enum What {
 #[derive(Clone)]
 enum Body {
     Length(Arc<Vec<u8>>),
-    Chunks { chunks: Vec<Vec<u8>>, gate: Option<Gate>, trailers: Vec<(String, Vec<u8>)> },
+    Chunks {
+        chunks: Vec<Vec<u8>>,
+        gate: Option<Gate>,
+        trailers: Vec<(String, Vec<u8>)>,
+    },
     /// As 204 and 304 have it.
     None,
 }

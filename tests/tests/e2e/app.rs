@@ -141,8 +141,12 @@ fn an_app_that_closes_midway_is_no_whole_answer() {
 fn garbage_is_no_answer() {
     let (hook, app) = (Hook::new(), App::new());
     let listen = hook.listen(["--forward-to", &app.url()]);
-    let garbage: [&[u8]; 4] =
-        [b"\x16\x03\x01 not http at all\r\n\r\n", b"HTTP/1.1 banana\r\n\r\n", b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", b"\0\0\0\0"];
+    let garbage: [&[u8]; 4] = [
+        b"\x16\x03\x01 not http at all\r\n\r\n",
+        b"HTTP/1.1 banana\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        b"\0\0\0\0",
+    ];
     for (n, bytes) in garbage.into_iter().enumerate() {
         app.answers(Answer::raw(bytes));
         assert_bad_gateway(&post(&listen.url(), "{}"), "your app");
@@ -216,7 +220,9 @@ fn one_slow_request_does_not_hold_up_the_others() {
     let gate = Gate::closed();
     let (hook, app) = (Hook::new(), App::new());
     let slow = gate.clone();
-    app.answers_with(move |r| if r.target() == "/slow" { Answer::ok("slow").after(&slow) } else { Answer::ok("quick") });
+    app.answers_with(
+        move |r| if r.target() == "/slow" { Answer::ok("slow").after(&slow) } else { Answer::ok("quick") },
+    );
     let listen = hook.listen(["--forward-to", &app.url()]);
     let mut first = Sender::to(&listen.url());
     first.head("POST", "/slow", &[("Content-Length", b"0")]);

@@ -1,6 +1,8 @@
 //! A relay of its own, and a CLI that is away: nothing that a sender heard 2xx for is lost.
 
-use hook_tests::{Answer, App, Gate, Hook, Listen, Relay, Sender, assert_same_bytes, curl, pattern, post, request, wait_until};
+use hook_tests::{
+    Answer, App, Gate, Hook, Listen, Relay, Sender, assert_same_bytes, curl, pattern, post, request, wait_until,
+};
 
 fn listen(hook: &Hook, relay: &Relay, app: &App, args: &[&str]) -> Listen {
     let listen = hook.listen([&["--relay", &relay.url(), "--name", "shop", "--forward-to", &app.url()], args].concat());
@@ -103,7 +105,9 @@ fn a_session_that_is_lost_with_an_attempt_running_does_not_send_it_twice() {
     gate.open();
     listen.attempt(1);
     // Whatever the relay handed over again came before this one.
-    wait_until("the next one is answered by the app", || post(&format!("{}/two", relay.at("shop")), "{}").text() == "ok");
+    wait_until("the next one is answered by the app", || {
+        post(&format!("{}/two", relay.at("shop")), "{}").text() == "ok"
+    });
     let ones = app.requests().iter().filter(|r| r.target() == "/one").count();
     assert_eq!(ones, 1, "its attempt never ended badly, so there is no second one");
     assert_eq!(hook.event_state(1), "ended");
@@ -115,7 +119,11 @@ fn a_relay_that_restarts_is_found_again() {
     let listen = listen(&hook, &relay, &app, &[]);
     assert_eq!(post(&relay.at("shop"), "{}").text(), "ok");
     for round in 1..=3 {
-        if round == 2 { relay.kill9() } else { assert_eq!(relay.terminate(), Some(0)) }
+        if round == 2 {
+            relay.kill9()
+        } else {
+            assert_eq!(relay.terminate(), Some(0))
+        }
         listen.wait_for_all("it says so", round, |r| r["type"] == "tunnel" && r["state"] == "reconnecting");
         relay.restart();
         listen.wait_for_all("it is back", round, |r| r["type"] == "tunnel" && r["state"] == "live");
@@ -137,10 +145,12 @@ fn a_relay_that_stops_lets_what_is_under_way_finish() {
         let stopping = scope.spawn(|| relay.terminate());
         // It has heard the signal once it takes no more; only then may the app answer.
         wait_until("the relay stops", || {
-            Sender::try_to(&relay.at("shop")).and_then(|mut s| {
-                s.try_head("POST", "", &[("Content-Length", b"0")])?;
-                s.try_response()
-            }).map_or(true, |r| r.status == 503)
+            Sender::try_to(&relay.at("shop"))
+                .and_then(|mut s| {
+                    s.try_head("POST", "", &[("Content-Length", b"0")])?;
+                    s.try_response()
+                })
+                .map_or(true, |r| r.status == 503)
         });
         gate.open();
         stopping.join().unwrap()

@@ -44,13 +44,19 @@ fn what_is_not_a_command_exits_2() {
 fn an_en_dash_is_named_with_the_command_that_was_meant() {
     let output = Hook::new().run(["listen", "–forward-to", "3000"]).ended_with(2);
     assert_plain_error(&output.stderr);
-    assert!(output.stderr.contains("en dash") && output.stderr.contains("next: hook listen --forward-to 3000"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("en dash") && output.stderr.contains("next: hook listen --forward-to 3000"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
 fn help_and_version_are_data() {
     let hook = Hook::new();
-    for args in [vec!["--help"], vec!["listen", "--help"], vec!["replay", "--help"], vec!["relay", "--help"], vec!["--version"]] {
+    for args in
+        [vec!["--help"], vec!["listen", "--help"], vec!["replay", "--help"], vec!["relay", "--help"], vec!["--version"]]
+    {
         let output = hook.run(&args).succeeded();
         assert!(output.stdout.contains("hook") && output.stderr.is_empty(), "{args:?}: {output:?}");
     }
@@ -152,11 +158,22 @@ fn a_relay_that_the_outside_could_reach_wants_tokens() {
     for args in [vec!["--public-url", "https://hooks.example.com"], vec!["--trust-proxy", "127.0.0.1"]] {
         let relay = Relay::with(&args);
         assert!(relay.first_token().starts_with("hk_"), "{args:?}");
-        assert_eq!(hook_tests::curl(&["-o", "/dev/null", "-w", "%{http_code}", &format!("{}/_hook/whoami", relay.url())]).stdout, "401");
+        assert_eq!(
+            hook_tests::curl(&["-o", "/dev/null", "-w", "%{http_code}", &format!("{}/_hook/whoami", relay.url())])
+                .stdout,
+            "401"
+        );
     }
     let open = Relay::with(&["--public-url", "https://hooks.example.com", "--open"]);
-    assert!(open.stderr().to_lowercase().contains("warning") || open.stderr().to_lowercase().contains("anyone"), "{}", open.stderr());
-    assert_eq!(hook_tests::curl(&["-o", "/dev/null", "-w", "%{http_code}", &format!("{}/_hook/whoami", open.url())]).stdout, "200");
+    assert!(
+        open.stderr().to_lowercase().contains("warning") || open.stderr().to_lowercase().contains("anyone"),
+        "{}",
+        open.stderr()
+    );
+    assert_eq!(
+        hook_tests::curl(&["-o", "/dev/null", "-w", "%{http_code}", &format!("{}/_hook/whoami", open.url())]).stdout,
+        "200"
+    );
 }
 
 #[test]

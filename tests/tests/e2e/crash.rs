@@ -147,11 +147,10 @@ fn what_was_answered_at_once_is_owed_after_a_restart() {
 
     let again = hook.listen(args);
     let requests: Vec<_> = (2..=4).map(|n| app.request(n)).collect();
-    assert_eq!(requests.iter().map(|r| (r.target(), r.attempt())).collect::<Vec<_>>(), [
-        ("/1".to_owned(), 2),
-        ("/2".to_owned(), 1),
-        ("/3".to_owned(), 1)
-    ]);
+    assert_eq!(
+        requests.iter().map(|r| (r.target(), r.attempt())).collect::<Vec<_>>(),
+        [("/1".to_owned(), 2), ("/2".to_owned(), 1), ("/3".to_owned(), 1)]
+    );
     assert_eq!(requests[0].event_id(), first.event_id());
     again.attempt(3);
     wait_until("all are settled", || (1..=3).all(|seq| hook.event_state(seq) == "ended"));

@@ -178,7 +178,9 @@ fn huge_lengths_take_no_memory_and_no_time() {
         stage.assert_comes_back(3);
         assert!(stage.app.requests().iter().all(|r| r.body == b"{}"), "only what is whole reaches the app");
         let memory = std::fs::read_to_string(format!("/proc/{}/status", stage.listen.pid())).unwrap_or_default();
-        let rss = memory.lines().find_map(|l| l.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+        let rss = memory
+            .lines()
+            .find_map(|l| l.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
         assert!(rss.is_none_or(|kib| kib < 200_000), "{rss:?} KiB");
     }
 }
@@ -214,7 +216,15 @@ fn a_body_that_is_not_as_long_as_it_said_is_no_event() {
 fn bad_ids_and_states_do_no_harm() {
     let (stage, mut session) = stage("");
     let long = "9".repeat(100_000);
-    let ids = ["", "nonsense", "../../etc/passwd", "\x1b[31m", "01k00000000000000000000000", "ZZZZZZZZZZZZZZZZZZZZZZZZZZ", long.as_str()];
+    let ids = [
+        "",
+        "nonsense",
+        "../../etc/passwd",
+        "\x1b[31m",
+        "01k00000000000000000000000",
+        "ZZZZZZZZZZZZZZZZZZZZZZZZZZ",
+        long.as_str(),
+    ];
     for (n, id) in ids.iter().enumerate() {
         let mut event = session.event(n as u64 + 1);
         head(&mut event).id = (*id).to_owned();

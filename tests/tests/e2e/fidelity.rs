@@ -22,7 +22,14 @@ pub(crate) fn tunnel_with(args: &[&str]) -> (Hook, App, Listen, String) {
 }
 
 /// Sends bytes behind `METHOD PATH` and `Host`, and gives what arrived.
-pub(crate) fn through(app: &App, url: &str, method: &str, behind: &str, fields: &[(&str, &[u8])], body: &[u8]) -> Request {
+pub(crate) fn through(
+    app: &App,
+    url: &str,
+    method: &str,
+    behind: &str,
+    fields: &[(&str, &[u8])],
+    body: &[u8],
+) -> Request {
     let before = app.count();
     let mut sender = Sender::to(url);
     sender.head(method, behind, fields).send(body);
@@ -32,7 +39,9 @@ pub(crate) fn through(app: &App, url: &str, method: &str, behind: &str, fields: 
 }
 
 /// The values of each field by its name, in order, less what hook adds and what belongs to the hop.
-pub(crate) fn end_to_end<'a>(headers: impl IntoIterator<Item = &'a (String, Vec<u8>)>) -> BTreeMap<String, Vec<Vec<u8>>> {
+pub(crate) fn end_to_end<'a>(
+    headers: impl IntoIterator<Item = &'a (String, Vec<u8>)>,
+) -> BTreeMap<String, Vec<Vec<u8>>> {
     let mut by_name: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
     for (name, value) in headers {
         let name = name.to_ascii_lowercase();
@@ -99,7 +108,19 @@ fn a_path_that_leaves_the_targets_own_is_refused_and_kept() {
 #[test]
 fn any_method_arrives() {
     let (_hook, app, listen, url) = tunnel();
-    let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "M-SEARCH", "purge", "X!#$%&'*+.^_`|~9"];
+    let methods = [
+        "GET",
+        "POST",
+        "PUT",
+        "PATCH",
+        "DELETE",
+        "OPTIONS",
+        "TRACE",
+        "PROPFIND",
+        "M-SEARCH",
+        "purge",
+        "X!#$%&'*+.^_`|~9",
+    ];
     for method in methods {
         let arrived = through(&app, &url, method, "", &[("Content-Length", b"4")], b"body");
         assert_eq!((arrived.method().as_str(), arrived.body.as_slice()), (method, b"body".as_slice()));
@@ -214,7 +235,10 @@ fn thirty_two_mebibytes_arrive_and_are_kept() {
 fn a_body_above_the_limit_is_refused_before_it_is_read() {
     let (hook, app, _listen, url) = tunnel_with(&["--max-body", "100000"]);
     // Not a byte of these is sent: the answer must not wait for them.
-    for fields in [vec![("Content-Length", b"100001".as_slice())], vec![("Content-Length", b"99999999999"), ("Expect", b"100-continue")]] {
+    for fields in [
+        vec![("Content-Length", b"100001".as_slice())],
+        vec![("Content-Length", b"99999999999"), ("Expect", b"100-continue")],
+    ] {
         let reply = Sender::to(&url).head("POST", "", &fields).response();
         assert_eq!((reply.status, reply.interim), (413, vec![]), "{fields:?}");
     }
@@ -243,7 +267,8 @@ fn expect_100_continue_is_answered() {
 
 #[test]
 fn the_list_of_differences_names_each_one() {
-    let list = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/fidelity.md")).expect("docs/fidelity.md");
+    let list =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/fidelity.md")).expect("docs/fidelity.md");
     let list = list.to_ascii_lowercase();
     for name in ADDED.iter().chain(&HOP).chain(&["hook-replay", "proxy-authorization", "upgrade"]) {
         assert!(list.contains(&format!("`{name}`")), "docs/fidelity.md does not name `{name}`");

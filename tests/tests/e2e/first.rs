@@ -33,7 +33,10 @@ fn a_webhook_reaches_the_app_and_its_sender_gets_the_apps_answer() {
     assert_eq!(event["url"].as_str(), Some(url.as_str()));
     let attempt = listen.attempt(1);
     assert_eq!((&attempt["event_seq"], &attempt["attempt"], &attempt["kind"]), (&1.into(), &1.into(), &"live".into()));
-    assert_eq!((&attempt["status"], &attempt["error"], &attempt["response_size"]), (&201.into(), &().into(), &4.into()));
+    assert_eq!(
+        (&attempt["status"], &attempt["error"], &attempt["response_size"]),
+        (&201.into(), &().into(), &4.into())
+    );
 
     let kept = hook.events();
     assert_eq!(kept.len(), 1);
@@ -48,7 +51,10 @@ fn the_records_come_in_the_order_of_what_happened() {
     post(&listen.url(), BODY);
     listen.attempt(1);
     let bye = listen.bye();
-    assert_eq!((&bye["events"], &bye["ok"], &bye["failed"], &bye["undelivered"]), (&1.into(), &1.into(), &0.into(), &0.into()));
+    assert_eq!(
+        (&bye["events"], &bye["ok"], &bye["failed"], &bye["undelivered"]),
+        (&1.into(), &1.into(), &0.into(), &0.into())
+    );
     assert_eq!(bye["reason"], "sigint");
     assert_eq!(listen.exit_code(), Some(0));
     let mut types: Vec<String> = listen.records().iter().map(|r| r["type"].as_str().unwrap().to_owned()).collect();
@@ -86,7 +92,18 @@ fn events_are_listed_newest_first_and_shown_whole() {
     assert!(lines.len() == 3 && lines[0].contains("#3") && lines[0].contains("200"), "{}", list.stdout);
 
     let shown = hook.run(["show", "last"]).succeeded().stdout;
-    for part in ["#3", "POST", "/n/3?q=3", "content-type", "application/json", "12345678901234567890", "3.0", "200", "fine", "x-app"] {
+    for part in [
+        "#3",
+        "POST",
+        "/n/3?q=3",
+        "content-type",
+        "application/json",
+        "12345678901234567890",
+        "3.0",
+        "200",
+        "fine",
+        "x-app",
+    ] {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
     assert_eq!(shown.matches("\"n\"").count(), 2, "duplicate keys stay:\n{shown}");
@@ -220,7 +237,8 @@ fn http2_without_tls_works_too() {
     let (hook, app) = (Hook::new(), App::answering(Answer::ok("hi")));
     let listen = hook.listen(["--forward-to", &app.url()]);
     let url = format!("{}/a?b=1", listen.url());
-    let curl = curl(&["--http2-prior-knowledge", "-d", BODY, "-H", "X-One: 1", "-w", " %{http_version}", &url]).succeeded();
+    let curl =
+        curl(&["--http2-prior-knowledge", "-d", BODY, "-H", "X-One: 1", "-w", " %{http_version}", &url]).succeeded();
     assert_eq!(curl.stdout, "hi 2");
     let request = app.request(1);
     assert_eq!((request.target(), &request.body), ("/a?b=1".into(), &BODY.as_bytes().to_vec()));

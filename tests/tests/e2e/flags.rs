@@ -5,7 +5,8 @@ use hook_tests::{Answer, App, Gate, Hook, Sender, post, request, wait_until};
 #[test]
 fn paths_are_routed_to_targets() {
     let (hook, stripe, github, rest) = (Hook::new(), App::new(), App::new(), App::new());
-    let routes = [format!("/stripe={}", stripe.at("/webhooks/stripe")), format!("/github={}", github.url()), rest.url()];
+    let routes =
+        [format!("/stripe={}", stripe.at("/webhooks/stripe")), format!("/github={}", github.url()), rest.url()];
     let listen = hook.listen(routes.iter().flat_map(|r| ["--forward-to", r]));
     for path in ["/stripe", "/stripe/x?y", "/github/a", "/stripes"] {
         assert_eq!(post(&format!("{}{path}", listen.url()), "{}").status, 200, "{path}");
@@ -39,7 +40,10 @@ fn headers_and_host_are_set_as_told() {
         (seen, host)
     };
     let (plain, _) = seen(&[]);
-    assert_eq!((plain.header("host"), plain.header("x-key").as_deref()), (Some(format!("127.0.0.1:{}", app.port())), Some("theirs")));
+    assert_eq!(
+        (plain.header("host"), plain.header("x-key").as_deref()),
+        (Some(format!("127.0.0.1:{}", app.port())), Some("theirs"))
+    );
     let (set, _) = seen(&["--header", "X-Key: mine", "--header", "X-New: a:b"]);
     assert_eq!((set.values("x-key"), set.header("x-new").as_deref()), (vec![b"mine".to_vec()], Some("a:b")));
     let (kept, host) = seen(&["--preserve-host"]);
@@ -78,7 +82,8 @@ fn what_the_filter_leaves_out_is_kept_and_marked() {
 #[test]
 fn until_ends_it_when_the_event_came() {
     let (hook, app) = (Hook::new(), App::new());
-    let listen = hook.listen(["--forward-to", &app.url(), "--until", "path:/paid status:2xx", "--timeout-after", "20s"]);
+    let listen =
+        hook.listen(["--forward-to", &app.url(), "--until", "path:/paid status:2xx", "--timeout-after", "20s"]);
     post(&format!("{}/other", listen.url()), "{}");
     post(&format!("{}/paid", listen.url()), "{}");
     assert_eq!(listen.exit_code(), Some(0));
@@ -103,7 +108,10 @@ fn concurrency_one_keeps_the_order_whatever_the_app_does() {
     assert_eq!(app.count(), 1);
     gate.open();
     senders.iter_mut().for_each(|s| assert_eq!(s.response().text(), "ok"));
-    assert_eq!(app.requests().iter().map(|r| r.target()).collect::<Vec<_>>(), (0..8).map(|n| format!("/{n}")).collect::<Vec<_>>());
+    assert_eq!(
+        app.requests().iter().map(|r| r.target()).collect::<Vec<_>>(),
+        (0..8).map(|n| format!("/{n}")).collect::<Vec<_>>()
+    );
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use hook_tests::{Answer, App, Hook, Process, request};
 
 /// Clear the screen; set the title; write to the clipboard; the same by C1 controls; reverse the text; ring.
-const ATTACK: &str = "\x1b[2J\x1b]0;owned\x07\x1b]52;c;cm0gLXJmIH4=\x07\u{9b}31m\u{9d}x\u{9c}\u{202e}txt.exe\u{2066}\x07\r\x08\x7f";
+const ATTACK: &str =
+    "\x1b[2J\x1b]0;owned\x07\x1b]52;c;cm0gLXJmIH4=\x07\u{9b}31m\u{9d}x\u{9c}\u{202e}txt.exe\u{2066}\x07\r\x08\x7f";
 
 /// Nothing of it but line ends and tabs.
 #[track_caller]
@@ -26,7 +27,8 @@ fn attack(url: &str) {
     path.extend(b"?\xc2\x9d0;x");
     // It is UTF-8, so it is text.
     let path = String::from_utf8(path).unwrap();
-    let fields: [(&str, &[u8]); 3] = [("X-Evil", &high), ("Content-Type", "text/plain; x=\u{202e}\u{9b}2J".as_bytes()), ("User-Agent", &high)];
+    let fields: [(&str, &[u8]); 3] =
+        [("X-Evil", &high), ("Content-Type", "text/plain; x=\u{202e}\u{9b}2J".as_bytes()), ("User-Agent", &high)];
     let _ = request("POST", &format!("{url}{path}"), &fields, attack);
     let json = format!("{{\"type\":\"\\u001b[2J\",\"id\":\"{}\",\"{}\":1}}", "\u{202e}\u{9b}", "\u{2066}");
     request("POST", url, &[("Content-Type", b"application/json")], json);

@@ -77,7 +77,10 @@ fn with_one_event() -> Hook {
 fn a_journal_from_a_newer_version_is_not_touched() {
     let hook = with_one_event();
     rusqlite::Connection::open(hook.journal()).unwrap().pragma_update(None, "user_version", 999).unwrap();
-    rusqlite::Connection::open(hook.journal()).unwrap().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    rusqlite::Connection::open(hook.journal())
+        .unwrap()
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
     assert_refused(&hook, "newer hook");
     rusqlite::Connection::open(hook.journal()).unwrap().pragma_update(None, "user_version", 1).unwrap();
     assert_eq!(hook.events().len(), 1, "nothing was lost");
@@ -86,7 +89,8 @@ fn a_journal_from_a_newer_version_is_not_touched() {
 #[test]
 fn a_file_that_is_no_journal_is_not_touched() {
     let hook = with_one_event();
-    std::fs::write(hook.journal(), b"this was never a database, but it may be somebody's only copy\n".repeat(100)).unwrap();
+    std::fs::write(hook.journal(), b"this was never a database, but it may be somebody's only copy\n".repeat(100))
+        .unwrap();
     assert_refused(&hook, "damaged");
 }
 
@@ -137,7 +141,11 @@ fn a_list_is_of_this_project_when_it_has_endpoints() {
     post(&format!("{}/there", there.url()), "{}");
     assert_eq!(there.exit_code(), Some(0));
     let paths = |args: &[&str], dir: &std::path::Path| -> Vec<String> {
-        let output = hook_tests::Process::start(hook.command([&["events", "--output", "json"], args].concat()).current_dir(dir), b"").output();
+        let output = hook_tests::Process::start(
+            hook.command([&["events", "--output", "json"], args].concat()).current_dir(dir),
+            b"",
+        )
+        .output();
         output.of_type("event").iter().map(|e| e["path"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(paths(&[], hook.project()), ["/here"]);

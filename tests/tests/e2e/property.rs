@@ -22,8 +22,10 @@ struct Sent {
 fn field() -> impl Strategy<Value = (String, Vec<u8>)> {
     let name = prop_oneof![
         "[Xx]-[A-Za-z0-9!#$%&'*+.^_`|~-]{0,6}",
-        prop::sample::select(&["Content-Type", "Authorization", "Cookie", "Accept", "User-Agent", "Stripe-Signature", "Date"][..])
-            .prop_map(str::to_owned),
+        prop::sample::select(
+            &["Content-Type", "Authorization", "Cookie", "Accept", "User-Agent", "Stripe-Signature", "Date"][..]
+        )
+        .prop_map(str::to_owned),
     ];
     let byte = prop_oneof![8 => 0x20..=0x7eu8, 1 => Just(b'\t'), 2 => 0x80..=0xffu8];
     // Space around a value is not part of it (RFC 9110 §5.5).
@@ -32,7 +34,11 @@ fn field() -> impl Strategy<Value = (String, Vec<u8>)> {
 
 fn sent() -> impl Strategy<Value = Sent> {
     let piece = "([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2}|/){0,12}";
-    let method = prop_oneof![Just("POST".to_owned()), Just("GET".to_owned()), "[A-Z]{3,9}".prop_filter("HEAD and CONNECT are others", |m| m != "HEAD" && m != "CONNECT")];
+    let method = prop_oneof![
+        Just("POST".to_owned()),
+        Just("GET".to_owned()),
+        "[A-Z]{3,9}".prop_filter("HEAD and CONNECT are others", |m| m != "HEAD" && m != "CONNECT")
+    ];
     let query = prop::option::of("([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2}){0,16}");
     let body = vec(vec(any::<u8>(), 1..400), 0..4);
     let trailers = vec(field().prop_map(|(n, v)| (format!("x-t{}", n.len()), v)), 0..3);

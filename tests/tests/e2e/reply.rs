@@ -16,14 +16,24 @@ fn the_answer_arrives_as_the_app_gave_it() {
         ("set-cookie", b""),
     ];
     for status in ["200 OK", "202 Accepted", "299 Odd", "302 Found", "400 Bad", "418 Teapot", "500 Oops", "599 Own"] {
-        let mut answer = Answer::status(status).body(b"\x1f\x8b\x00\xff".as_slice()).header("Connection", "X-Hop").header("X-Hop", "1");
+        let mut answer = Answer::status(status)
+            .body(b"\x1f\x8b\x00\xff".as_slice())
+            .header("Connection", "X-Hop")
+            .header("X-Hop", "1");
         for (name, value) in fields {
             answer = answer.header(name, value);
         }
         app.answers(answer);
         let reply = request("POST", &url, &[], "{}");
-        assert_eq!((reply.status.to_string(), reply.body.as_slice()), (status[..3].to_owned(), b"\x1f\x8b\x00\xff".as_slice()));
-        let kept: Vec<_> = reply.headers.iter().filter(|(n, _)| !["date", "hook-event-id"].contains(&n.to_ascii_lowercase().as_str())).collect();
+        assert_eq!(
+            (reply.status.to_string(), reply.body.as_slice()),
+            (status[..3].to_owned(), b"\x1f\x8b\x00\xff".as_slice())
+        );
+        let kept: Vec<_> = reply
+            .headers
+            .iter()
+            .filter(|(n, _)| !["date", "hook-event-id"].contains(&n.to_ascii_lowercase().as_str()))
+            .collect();
         assert_eq!(end_to_end(kept), end_to_end(&owned(&fields)), "{status}");
     }
 }
@@ -37,7 +47,10 @@ fn answers_without_a_body_stay_without_one() {
 
     app.answers(Answer::status("304 Not Modified").header("ETag", "\"x\"").bodiless());
     let reply = request("GET", &url, &[("If-None-Match", b"\"x\"")], "");
-    assert_eq!((reply.status, reply.header("etag").as_deref(), reply.header("transfer-encoding")), (304, Some("\"x\""), None));
+    assert_eq!(
+        (reply.status, reply.header("etag").as_deref(), reply.header("transfer-encoding")),
+        (304, Some("\"x\""), None)
+    );
 
     app.answers(Answer::ok("twelve bytes").header("X-Head", "1"));
     let mut sender = Sender::to(&url);

@@ -67,7 +67,9 @@ fn a_takeover_under_fire_loses_nothing() {
     let heard = load.stop();
     assert!(heard.iter().all(hook_tests::Heard::was_promised), "a takeover refuses nobody");
     for one in &heard {
-        wait_until(&format!("{one:?} reaches the app"), || app.requests().iter().any(|r| r.target().ends_with(&format!("?{}", one.key))));
+        wait_until(&format!("{one:?} reaches the app"), || {
+            app.requests().iter().any(|r| r.target().ends_with(&format!("?{}", one.key)))
+        });
     }
 }
 

@@ -34,7 +34,8 @@ fn no_token_and_a_wrong_one_are_refused() {
     let ((relay, _), app) = (relay(), App::new());
     for token in [None, Some("hk_wrong"), Some("")] {
         let hook = token.map_or_else(Hook::new, |t| Hook::new().with_env("HOOK_TOKEN", t));
-        let output = hook.run(["listen", "--relay", &relay.url(), "--name", "shop", "--forward-to", &app.url()]).ended_with(4);
+        let output =
+            hook.run(["listen", "--relay", &relay.url(), "--name", "shop", "--forward-to", &app.url()]).ended_with(4);
         assert!(output.stderr.contains("next: hook login"), "{}", output.stderr);
         assert!(!output.stderr.contains("hk_wrong"), "{}", output.stderr);
         let json = hook.listen(["--relay", &relay.url(), "--name", "shop", "--forward-to", &app.url()]);
@@ -50,7 +51,10 @@ fn the_first_token_is_printed_once() {
     assert!(token.len() > 20);
     relay.restart();
     assert!(!relay.stderr().contains("hk_"), "{}", relay.stderr());
-    let kept: Vec<_> = files(&relay.data()).into_iter().filter(|f| std::fs::read(f).unwrap().windows(token.len()).any(|w| w == token.as_bytes())).collect();
+    let kept: Vec<_> = files(&relay.data())
+        .into_iter()
+        .filter(|f| std::fs::read(f).unwrap().windows(token.len()).any(|w| w == token.as_bytes()))
+        .collect();
     assert_eq!(kept, [] as [std::path::PathBuf; 0], "only its hash is stored");
     // It still works.
     let app = App::new();
@@ -67,7 +71,10 @@ fn login_takes_the_token_from_stdin_checks_it_and_keeps_it_private() {
 
     let login = hook.run_with_stdin(["login", &relay.url()], format!("{token}\n").as_bytes()).succeeded();
     assert!(!login.stderr.contains(&token) && !login.stdout.contains(&token));
-    let kept: Vec<_> = files(hook.home()).into_iter().filter(|f| std::fs::read_to_string(f).is_ok_and(|t| t.contains(&token))).collect();
+    let kept: Vec<_> = files(hook.home())
+        .into_iter()
+        .filter(|f| std::fs::read_to_string(f).is_ok_and(|t| t.contains(&token)))
+        .collect();
     assert_eq!(kept.len(), 1, "{kept:?}");
     assert_eq!(std::fs::metadata(&kept[0]).unwrap().permissions().mode() & 0o777, 0o600);
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use hook_proto::wire::Settings;
 use hook_proto::EndpointName;
+use hook_proto::wire::Settings;
 
 use crate::config::EndpointEntry;
 use crate::engine::Options;
@@ -125,7 +125,8 @@ impl ListenArgs {
             None => entries.iter().collect(),
         };
         if self.demo || !self.forward_to.is_empty() || named.is_empty() {
-            let entry = if named.len() == 1 && self.name.is_some() { named[0].clone() } else { EndpointEntry::default() };
+            let entry =
+                if named.len() == 1 && self.name.is_some() { named[0].clone() } else { EndpointEntry::default() };
             return Ok(vec![self.plan(&entry)?]);
         }
         named.into_iter().map(|entry| self.plan(entry)).collect()
@@ -142,8 +143,12 @@ impl ListenArgs {
             if flags.is_empty() { file.clone().into_vec() } else { flags.clone() }
         };
         let routes = routes(&or_file(&self.forward_to, &entry.forward_to))?;
-        let headers = or_file(&self.header, &entry.header).iter().map(|h| header_arg::parse(h)).collect::<Result<_, _>>()?;
-        let host = match (self.host_header.clone().or(entry.host_header.clone()), self.preserve_host || entry.preserve_host == Some(true)) {
+        let headers =
+            or_file(&self.header, &entry.header).iter().map(|h| header_arg::parse(h)).collect::<Result<_, _>>()?;
+        let host = match (
+            self.host_header.clone().or(entry.host_header.clone()),
+            self.preserve_host || entry.preserve_host == Some(true),
+        ) {
             (Some(host), _) => HostField::Given(header_arg::value(&host)?),
             (None, true) => HostField::Preserve,
             (None, false) => HostField::Target,
@@ -157,7 +162,9 @@ impl ListenArgs {
         let respond = self.respond.or(entry.respond);
         let queued_status = self.queued_status.or(entry.queued_status).unwrap_or(200);
         if !(200..300).contains(&queued_status) || respond.is_some_and(|c| !(200..600).contains(&c)) {
-            return Err(usage("a status in hook.toml is out of range: queued-status is 200 to 299, respond 200 to 599."));
+            return Err(usage(
+                "a status in hook.toml is out of range: queued-status is 200 to 299, respond 200 to 599.",
+            ));
         }
         let filter = self.filter.as_ref().or(entry.filter.as_ref()).map(|f| event_ref::filter(f)).transpose()?;
         let options = Options {
@@ -189,7 +196,8 @@ fn routes(targets: &[String]) -> Result<Vec<ForwardTo>, Failure> {
                 .next("hook listen --forward-to localhost:3000/webhooks")
         })?;
         if routes.iter().any(|r| r.prefix == route.prefix) {
-            let place = if route.prefix.is_empty() { "all paths".to_owned() } else { format!("paths below {}", route.prefix) };
+            let place =
+                if route.prefix.is_empty() { "all paths".to_owned() } else { format!("paths below {}", route.prefix) };
             return Err(usage(format!("two targets for {place}. Give each its own prefix."))
                 .next(format!("hook listen --forward-to /a={} --forward-to /b=…", route.target.host_port())));
         }

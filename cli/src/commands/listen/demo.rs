@@ -19,7 +19,11 @@ const SAMPLES: [(&str, &str, &str); 3] = [
         "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
         r#"{"id":"evt_demo_1","type":"payment_intent.succeeded","data":{"object":{"id":"pi_demo_1","amount":4200,"currency":"eur"}}}"#,
     ),
-    ("/github", "GitHub-Hookshot/demo", r#"{"ref":"refs/heads/main","commits":[{"id":"d3m0","message":"Fix the handler"}]}"#),
+    (
+        "/github",
+        "GitHub-Hookshot/demo",
+        r#"{"ref":"refs/heads/main","commits":[{"id":"d3m0","message":"Fix the handler"}]}"#,
+    ),
     (
         "/stripe",
         "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
@@ -34,7 +38,8 @@ pub async fn start_app() -> Result<String, Failure> {
     let address = listener.local_addr().map_err(failed)?;
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service_fn(answer));
+            let connection =
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service_fn(answer));
             tokio::spawn(connection);
         }
     });

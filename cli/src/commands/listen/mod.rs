@@ -142,7 +142,11 @@ impl Ended {
             Self::Closed => (Exit::Done, "closed", None),
             Self::TimedOut if !was_ready => {
                 let what = "the relay could not be reached in time.";
-                (Exit::Unreachable, "timeout", Some(Failure::new(Exit::Unreachable, "relay_unreachable", what).next("hook doctor")))
+                (
+                    Exit::Unreachable,
+                    "timeout",
+                    Some(Failure::new(Exit::Unreachable, "relay_unreachable", what).next("hook doctor")),
+                )
             }
             Self::TimedOut => {
                 let after = crate::text::span(timeout.unwrap_or_default());
@@ -179,16 +183,20 @@ async fn set_up(
     if args.demo {
         plans[0].options.routes = vec![demo::start_app().await?.parse().map_err(|e| Failure::local(format!("{e}")))?];
     }
-    let chosen = if args.demo && args.relay.is_none() { None } else { config::relay(args.relay.as_deref(), file.as_ref())? };
+    let chosen =
+        if args.demo && args.relay.is_none() { None } else { config::relay(args.relay.as_deref(), file.as_ref())? };
     if args.mirror && chosen.is_none() {
-        return Err(Failure::usage("--mirror listens beside another listener at a relay, and the embedded relay has none.")
-            .next("hook listen --relay https://… --name NAME --mirror"));
+        return Err(Failure::usage(
+            "--mirror listens beside another listener at a relay, and the embedded relay has none.",
+        )
+        .next("hook listen --relay https://… --name NAME --mirror"));
     }
     let project = project.display().to_string();
     let path = context.journal_path();
     let journal = Journal::open(&path)?;
-    let owner = Owner::register(&path)
-        .map_err(|e| Failure::local(format!("the directory of {} cannot be written: {e}.", path.display())).next("hook doctor"))?;
+    let owner = Owner::register(&path).map_err(|e| {
+        Failure::local(format!("the directory of {} cannot be written: {e}.", path.display())).next("hook doctor")
+    })?;
     let bodies = args.body || args.verbose > 0 || until.is_some_and(Filter::needs_bodies);
     let engine = Engine::new(journal.clone(), owner.id.clone(), project.clone(), activities, bodies);
     let Reached { relay, relay_key, public_base, names, embedded } =
@@ -221,10 +229,20 @@ async fn set_up(
             }
         }
     }
-    let wanted = endpoints.iter().zip(&plans).map(|(endpoint, plan)| Wanted { endpoint: endpoint.clone(), settings: plan.settings });
+    let wanted = endpoints
+        .iter()
+        .zip(&plans)
+        .map(|(endpoint, plan)| Wanted { endpoint: endpoint.clone(), settings: plan.settings });
     let instance = owner.id.clone();
     let ready = engine.clone();
-    let listeners = Listeners { journal: journal.clone(), owner: owner.id.clone(), project, relay: relay_key, live: Mutex::new(false), _lock: owner };
+    let listeners = Listeners {
+        journal: journal.clone(),
+        owner: owner.id.clone(),
+        project,
+        relay: relay_key,
+        live: Mutex::new(false),
+        _lock: owner,
+    };
     let session = Session {
         engine: engine.clone(),
         relay,
@@ -261,9 +279,9 @@ async fn reach(journal: &Journal, project: &str, plans: &[Plan], chosen: Option<
             && let Some(other) = embedded::other(journal, project, &name).await?
         {
             let what = format!("another hook (pid {}) listens here already: {}", other.pid, other.url);
-            return Err(Failure::local(what).next("hook events --follow                    see what it gets").next(
-                "hook listen … --name another            run a second one beside it",
-            ));
+            return Err(Failure::local(what)
+                .next("hook events --follow                    see what it gets")
+                .next("hook listen … --name another            run a second one beside it"));
         }
         port = port.or(last_port);
         names.push(name);
@@ -285,11 +303,19 @@ async fn reach(journal: &Journal, project: &str, plans: &[Plan], chosen: Option<
     Ok(Reached { relay, relay_key, public_base, names, embedded })
 }
 
-fn endpoints(engine: &Arc<Engine>, relay: &str, plans: &[Plan], names: &[String]) -> Result<Vec<Arc<Endpoint>>, Failure> {
+fn endpoints(
+    engine: &Arc<Engine>,
+    relay: &str,
+    plans: &[Plan],
+    names: &[String],
+) -> Result<Vec<Arc<Endpoint>>, Failure> {
     let make = |(plan, name): (&Plan, &String)| {
         let options = plan.options.clone();
         let tls = options.routes.iter().any(|r| r.target.tls);
-        let tls = tls.then(|| session::tls_config(options.insecure)).transpose().map_err(|e| Failure::local(format!("no TLS: {e}.")))?;
+        let tls = tls
+            .then(|| session::tls_config(options.insecure))
+            .transpose()
+            .map_err(|e| Failure::local(format!("no TLS: {e}.")))?;
         Ok(Endpoint::new(engine, name.clone(), relay.to_owned(), options, tls.as_ref()))
     };
     plans.iter().zip(names).map(make).collect()
@@ -306,7 +332,8 @@ async fn look(endpoint: &Endpoint) -> Result<Vec<Forward>, Failure> {
             Ok(Ok(after)) => AppState::Up(after),
             Ok(Err(ConnectError::NoHost(host))) => {
                 let shown = crate::sanitize::sanitize(&host).into_owned();
-                let what = format!("\"{}\" is not an address hook can forward to (no host named \"{shown}\").", route.target);
+                let what =
+                    format!("\"{}\" is not an address hook can forward to (no host named \"{shown}\").", route.target);
                 let next = format!("hook listen --forward-to localhost:{}{}", route.target.port, route.target.path);
                 return Err(Failure::usage(what).next(next));
             }
@@ -350,9 +377,7 @@ async fn load_owed(journal: &Journal, endpoint: &Arc<Endpoint>) -> Result<(), Fa
     let owed = journal.read(move |c| EventRow::owed(c, &relay, &name)).await?;
     let retry = endpoint.options.retry > 0;
     let (mine, over): (Vec<_>, Vec<_>) = owed.into_iter().partition(|(_, _, state)| *state == State::Owed || retry);
-    journal
-        .write(move |c| over.iter().try_for_each(|(_, seq, _)| journal::settle(c, *seq, State::Ended)))
-        .await?;
+    journal.write(move |c| over.iter().try_for_each(|(_, seq, _)| journal::settle(c, *seq, State::Ended))).await?;
     let paths: Vec<_> = {
         let mine = mine.clone();
         let rows = move |c: &rusqlite::Connection| {

@@ -44,7 +44,12 @@ impl Tally {
                 let fate = match (a.status, a.error.as_deref()) {
                     (Some(200..=299), None) => Fate::Ok,
                     (Some(_), _) => Fate::Failed,
-                    (None, Some("connection_refused" | "unreachable" | "no_host" | "connect_timeout" | "tls" | "plain_http")) => Fate::Undelivered,
+                    (
+                        None,
+                        Some(
+                            "connection_refused" | "unreachable" | "no_host" | "connect_timeout" | "tls" | "plain_http",
+                        ),
+                    ) => Fate::Undelivered,
                     (None, _) => Fate::Failed,
                 };
                 self.set(tried.row.seq, fate);
