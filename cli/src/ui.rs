@@ -15,7 +15,7 @@ pub enum ColorChoice {
 }
 
 /// What the surroundings say; a value, so that tests can say it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Surroundings {
     pub no_color: bool,
     pub force_color: bool,
@@ -184,9 +184,9 @@ mod tests {
     #[test]
     fn colour_is_decided_in_the_order_of_the_book() {
         let plain = Surroundings { stdout_is_terminal: true, ..Surroundings::default() };
-        let none = Surroundings { no_color: true, force_color: true, ..plain.clone() };
+        let none = Surroundings { no_color: true, force_color: true, ..plain };
         let forced = Surroundings { force_color: true, dumb: true, ..Surroundings::default() };
-        let dumb = Surroundings { dumb: true, ..plain.clone() };
+        let dumb = Surroundings { dumb: true, ..plain };
         assert!(plain.color(ColorChoice::Auto, true) && !plain.color(ColorChoice::Auto, false));
         assert!(!none.color(ColorChoice::Auto, true) && none.color(ColorChoice::Always, false));
         assert!(forced.color(ColorChoice::Auto, false) && !dumb.color(ColorChoice::Auto, true));

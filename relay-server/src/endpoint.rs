@@ -131,17 +131,13 @@ impl Endpoint {
         self.settle(hold, id, inbox);
     }
 
-    /// Passes a reply to the sender that waits for this hand-over; gives it back when nobody does.
-    pub fn reply(&self, id: EventId, stream: u64, reply: StreamReply) -> Result<(), StreamReply> {
+    /// Passes a reply to the sender that waits for this hand-over. One that nobody waits for is dropped, and that tells the CLI.
+    pub fn reply(&self, id: EventId, stream: u64, reply: StreamReply) {
         let state = self.lock();
-        match state.waiting.get(&id) {
-            Some(waiting) if state.ledger.handed(id) == Some(stream) => {
-                waiting.send(Signal::Reply(reply)).map_err(|e| match e.0 {
-                    Signal::Reply(reply) => reply,
-                    Signal::Acked | Signal::SessionLost => unreachable!("the value that was sent comes back"),
-                })
-            }
-            _ => Err(reply),
+        if let Some(waiting) = state.waiting.get(&id)
+            && state.ledger.handed(id) == Some(stream)
+        {
+            let _ = waiting.send(Signal::Reply(reply));
         }
     }
 

@@ -231,7 +231,7 @@ impl Open {
             Kind::Ack(ack) => ack.streams.iter().for_each(|stream| self.ack(*stream)),
             Kind::Reply(reply) => self.reply(reply)?,
             Kind::ReplyData(chunk) => self.reply_data(chunk),
-            Kind::ReplyBroken(stream) => self.reply_done(stream.stream, |feed| drop(feed)),
+            Kind::ReplyBroken(stream) => self.reply_done(stream.stream, drop),
             Kind::Credit(credit) => self.credit(credit)?,
             Kind::Ping(beat) => send(&self.session.outbox, to_cli::Kind::Pong(beat)),
             Kind::Pong(_) => {}
@@ -355,8 +355,7 @@ impl Open {
         let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = reply::header_map(&reply.headers);
-        // A sender that nobody answers any more drops the body, and that tells the CLI.
-        let _ = endpoint.reply(event, reply.stream, StreamReply { by, response });
+        endpoint.reply(event, reply.stream, StreamReply { by, response });
         Ok(())
     }
 

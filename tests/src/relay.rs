@@ -84,9 +84,9 @@ impl Relay {
     pub fn first_token(&self) -> String {
         wait_for("the first start prints a token", || {
             let all = self.stderr();
-            let line = all.lines().find(|l| l.contains("hook login"))?;
-            let token = all.split_whitespace().find(|w| w.starts_with("hk_"));
-            Some(token.unwrap_or_else(|| panic!("no token beside: {line}")).to_owned())
+            let token = all.split_whitespace().find(|w| w.starts_with("hk_"))?;
+            assert_eq!(all.lines().filter(|l| l.contains("hook login")).count(), 1, "one login line: {all}");
+            Some(token.to_owned())
         })
     }
 
@@ -119,10 +119,11 @@ fn ready(process: &Process) -> String {
             process.exit_code();
             panic!("the relay ended: {}", process.stderr.text());
         }
-        text.lines().any(|l| l.contains("Relay ready: http://")).then_some(text)
+        text.lines().find(|l| l.starts_with("Relay ready: ")).map(str::to_owned)
     });
-    let (_, rest) = text.split_once("Relay ready: http://").unwrap();
-    rest.split_whitespace().next().unwrap().trim_end_matches('/').to_owned()
+    // Its public URL may be somewhere else.
+    let (_, rest) = text.split_once("listening on ").unwrap_or_else(|| panic!("where does it listen? {text}"));
+    rest.split([',', ')', ' ']).next().unwrap().to_owned()
 }
 
 /// Another program's HTTP, for what [`crate::Sender`] does not speak, such as HTTP/2 without TLS.

@@ -86,13 +86,10 @@ impl Writer {
     ) -> Write<T> {
         let (tx, rx) = oneshot::channel();
         let tx = Arc::new(std::sync::Mutex::new(Some(tx)));
-        let answer = {
-            let tx = tx.clone();
-            move |result: Result<(T, Commit), JournalError>| {
-                let taken = tx.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-                if let Some(tx) = taken {
-                    let _ = tx.send(result);
-                }
+        let answer = move |result: Result<(T, Commit), JournalError>| {
+            let taken = tx.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+            if let Some(tx) = taken {
+                let _ = tx.send(result);
             }
         };
         let refuse = answer.clone();

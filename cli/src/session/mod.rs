@@ -28,14 +28,16 @@ pub struct Wanted {
     pub settings: Settings,
 }
 
+/// Called with the public URLs once every endpoint is open for the first time.
+pub type Opened = Box<dyn Fn(&[String]) + Send + Sync>;
+
 /// One `hook listen` run's place at one relay, over all its connections.
 pub struct Session {
     pub engine: Arc<Engine>,
     pub relay: Relay,
     pub instance: String,
     pub wanted: Vec<Wanted>,
-    /// Called with (route index, public URL) once every endpoint is open for the first time.
-    pub opened: Box<dyn Fn(&[String]) + Send + Sync>,
+    pub opened: Opened,
 }
 
 /// How one connection ended.

@@ -49,8 +49,8 @@ fn a_person_is_told_once_that_the_app_is_down_and_once_that_it_is_up() {
     let url = banner.lines().find_map(|l| l.trim().strip_prefix("Public URL")).unwrap().trim();
     post(url, "{}");
     post(url, "{}");
-    let lines = listen.wait_for_stdout("next: start your app, then hook replay 2");
-    assert!(lines.contains("refused") && lines.contains("not delivered: connection refused on 127.0.0.1"), "{lines}");
+    let hints = listen.wait_for_stderr("next: start your app, then hook replay 2");
+    assert!(hints.contains(&format!("not delivered: connection refused on 127.0.0.1:{port}")), "{hints}");
     app.start();
     let told = listen.wait_for_stderr(&format!("app is up: http://127.0.0.1:{port}"));
     assert!(told.contains("2 events wait") && told.contains("next: hook replay --undelivered"), "{told}");
@@ -59,6 +59,7 @@ fn a_person_is_told_once_that_the_app_is_down_and_once_that_it_is_up() {
     let output = listen.output().ended_with(0);
     assert_eq!(output.stderr.matches("app is up").count(), 1, "{}", output.stderr);
     assert!(output.stderr.contains("2 not delivered"), "{}", output.stderr);
+    assert_eq!(output.stdout.lines().filter(|l| l.contains("refused")).count(), 2, "{}", output.stdout);
 }
 
 #[test]

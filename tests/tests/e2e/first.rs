@@ -181,12 +181,13 @@ fn the_line_log_prints_events_on_stdout_and_everything_else_on_stderr() {
     assert!(banner.contains(&format!("http://127.0.0.1:{}/webhooks/stripe", app.port())), "{banner}");
     let url = banner.lines().find_map(|l| l.trim().strip_prefix("Public URL")).expect("a public URL").trim();
     assert_eq!(post(url, BODY).status, 500);
-    let line = listen.wait_for_stdout("no such thing");
-    assert!(line.contains("#1") && line.contains("500") && line.contains("hook replay 1"), "{line}");
+    let hint = listen.wait_for_stderr("next: fix, then hook replay 1");
+    assert!(hint.contains("│ your app answered 500: {\"error\":\"no such thing\"}"), "{hint}");
     listen.interrupt();
     let output = listen.output().ended_with(0);
     assert!(output.stderr.contains("Stopped. 1 event"), "{}", output.stderr);
-    assert!(!output.stdout.contains("Ready") && !output.stderr.contains("#1   500"), "{output:?}");
+    let lines: Vec<&str> = output.stdout.lines().collect();
+    assert!(lines.len() == 1 && lines[0].contains("#1   500 "), "one line for each event, and nothing else: {lines:?}");
     assert!(!output.stdout.contains('\x1b') && !output.stderr.contains('\x1b'), "no escape sequences in a pipe");
 }
 
