@@ -8,6 +8,7 @@ mod events;
 mod listeners;
 mod owner;
 mod query;
+mod retention;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use listeners::{
 };
 pub use owner::{Owner, is_alive as owner_is_alive};
 pub use query::{EventRow, Order, Scope, UNDELIVERED, has_events};
+pub use retention::{KEEP_BYTES, KEEP_MS, Pruned, prune};
 pub use writer::{Commit, Write};
 
 /// What became of an event on this side.

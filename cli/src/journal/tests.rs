@@ -162,3 +162,32 @@ fn the_journal_is_private() {
     let mode = |p: &std::path::Path| std::fs::metadata(p).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
 }
+
+#[tokio::test]
+async fn old_settled_events_go_and_owed_ones_stay() {
+    let (_dir, path) = temp();
+    let journal = Journal::open(&path).unwrap();
+    let day = 86_400_000;
+    for (id, state, at) in [(1, State::Ended, 0), (2, State::Owed, 0), (3, State::Ended, 40 * day)] {
+        let change = move |c: &rusqlite::Connection| {
+            let mut new = event(id, HandOver::Awaited, state);
+            new.head.received_at = at;
+            record(c, &new, None)
+        };
+        journal.write(change).await.unwrap();
+    }
+    let prune = |now: u64, bytes: u64| journal.write(move |c| prune(c, now, KEEP_MS, bytes));
+    assert_eq!(prune(0, KEEP_BYTES).await.unwrap().0, Pruned::ClockJumped);
+    assert_eq!(prune(41 * day, KEEP_BYTES).await.unwrap().0, Pruned::Some(1));
+    assert_eq!(prune(41 * day, KEEP_BYTES).await.unwrap().0, Pruned::Nothing);
+    let left = journal
+        .read(|c| {
+            c.prepare("SELECT seq FROM events")?
+                .query_map([], |r| r.get::<_, u64>(0))?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        })
+        .await
+        .unwrap();
+    assert_eq!(left, [2, 3]);
+    assert_eq!(prune(41 * day, 1).await.unwrap().0, Pruned::Some(1), "over size");
+}

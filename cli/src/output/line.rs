@@ -380,7 +380,7 @@ pub fn settled_line(row: &EventRow, paint: Paint) -> String {
 fn line(row: &EventRow, at: u64, status: &str, took: &str, word: &str, paint: Paint) -> String {
     let path = crate::subject::path(&row.head);
     format!(
-        "{}  {:<5}{status} {took:>9}  {word}{} {}",
+        "{}  {:<5}{status}{took:>9}  {word}{} {}",
         paint.ink(Ink::Dim, text::clock(at)),
         format!("#{}", row.seq),
         paint.ink(Ink::Bold, sanitize(&row.head.method)),

@@ -31,6 +31,7 @@ use crate::session::{self, Relay, Session, Wanted};
 const GRACE: Duration = Duration::from_secs(3);
 /// How long a target may take to be looked for before the banner is shown.
 const PROBE: Duration = Duration::from_millis(100);
+const HOUR: Duration = Duration::from_secs(3600);
 /// Where people's apps listen.
 const USUAL_PORTS: [u16; 9] = [3000, 3001, 4000, 4242, 5000, 5173, 8000, 8080, 8888];
 
@@ -392,6 +393,32 @@ async fn load_owed(journal: &Journal, endpoint: &Arc<Endpoint>) -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+/// Lets old settled events go, a batch at a time.
+async fn prune_hourly(engine: Arc<Engine>) {
+    let mut warned = false;
+    loop {
+        let pruned = engine
+            .journal
+            .write(|c| journal::prune(c, platform::now_ms(), journal::KEEP_MS, journal::KEEP_BYTES))
+            .await;
+        let wait = match pruned {
+            Ok((journal::Pruned::Some(_), _)) => Duration::from_millis(50),
+            Ok((journal::Pruned::ClockJumped, _)) if !warned => {
+                warned = true;
+                engine.emit(Activity::Trouble(activity::Trouble {
+                    code: "local",
+                    message: "this machine's clock has jumped; old events are kept until it is right.".into(),
+                    next: Some("hook doctor".into()),
+                    fatal: false,
+                }));
+                HOUR
+            }
+            _ => HOUR,
+        };
+        tokio::time::sleep(wait).await;
+    }
 }
 
 /// The rows by which other processes see this one.

@@ -1,0 +1,55 @@
+//! What is kept: settled events for 30 days or 2 GiB, whichever ends first; what is owed for as long as it is owed.
+
+use rusqlite::Connection;
+
+/// Days as milliseconds.
+pub const KEEP_MS: u64 = 30 * 86_400_000;
+pub const KEEP_BYTES: u64 = 2 << 30;
+/// Events that go in one commit, so that others need not wait.
+const BATCH: usize = 200;
+/// A clock this far from the newest event has jumped; nothing is deleted by such a clock.
+const BACK: u64 = 3_600_000;
+const AHEAD: u64 = 5 * 365 * 86_400_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pruned {
+    /// This many went; more may be left to do.
+    Some(usize),
+    Nothing,
+    /// The clock cannot be trusted.
+    ClockJumped,
+}
+
+/// Deletes one batch of the oldest settled events that are over age or over size.
+pub fn prune(connection: &Connection, now: u64, keep_ms: u64, keep_bytes: u64) -> rusqlite::Result<Pruned> {
+    let newest: Option<u64> = connection.query_row("SELECT max(received_at) FROM events", [], |r| r.get(0))?;
+    let Some(newest) = newest else { return Ok(Pruned::Nothing) };
+    if now + BACK < newest || now > newest.saturating_add(AHEAD) {
+        return Ok(Pruned::ClockJumped);
+    }
+    let oldest = if used(connection)? > keep_bytes { u64::MAX >> 1 } else { now.saturating_sub(keep_ms) };
+    let mut settled = connection.prepare_cached(
+        "SELECT seq, id FROM events WHERE received_at < ?1 AND state NOT IN ('owed', 'retrying')
+            AND NOT EXISTS (SELECT 1 FROM attempts WHERE event = seq AND ended_at IS NULL) ORDER BY received_at LIMIT ?2",
+    )?;
+    let batch: Vec<(u64, String)> = settled
+        .query_map(rusqlite::params![oldest, BATCH], |r| Ok((r.get(0)?, r.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (seq, id) in &batch {
+        for sql in [
+            "DELETE FROM attempt_parts WHERE event = ?1",
+            "DELETE FROM attempts WHERE event = ?1",
+            "DELETE FROM events WHERE seq = ?1",
+        ] {
+            connection.prepare_cached(sql)?.execute([seq])?;
+        }
+        connection.prepare_cached("DELETE FROM event_parts WHERE id = ?1")?.execute([id])?;
+    }
+    Ok(if batch.is_empty() { Pruned::Nothing } else { Pruned::Some(batch.len()) })
+}
+
+/// The bytes of the file that hold something.
+fn used(connection: &Connection) -> rusqlite::Result<u64> {
+    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |r| r.get::<_, u64>(0));
+    Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
+}
