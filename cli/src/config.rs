@@ -1,9 +1,11 @@
 //! What a person set: `hook.toml` of the project, the login, and the environment. Read once, at the edge.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::failure::{Exit, Failure};
 use crate::platform;
@@ -14,35 +16,77 @@ use crate::session::Relay;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProjectFile {
     pub relay: Option<String>,
-    #[serde(default, rename = "endpoint")]
-    pub endpoints: Vec<EndpointEntry>,
+    #[serde(default, rename = "endpoint", alias = "endpoints")]
+    listed: Listed,
+}
+
+/// `[[endpoint]]` with names inside, or `[endpoint.NAME]`.
+#[derive(Debug, Clone, Default)]
+struct Listed(Vec<EndpointEntry>);
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // By hand, because an untagged enum would hide which key is wrong.
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Listed;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("[[endpoint]] tables, or [endpoint.NAME]")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Listed, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = seq.next_element()? {
+                    entries.push(entry);
+                }
+                Ok(Listed(entries))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listed, A::Error> {
+                let mut entries = Vec::new();
+                while let Some((name, entry)) = map.next_entry::<String, EndpointEntry>()? {
+                    entries.push(EndpointEntry { name: Some(name), ..entry });
+                }
+                Ok(Listed(entries))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct EndpointEntry {
     pub name: Option<String>,
-    #[serde(default)]
+    #[serde(default, alias = "forward_to")]
     pub forward_to: OneOrMany,
     /// Of later use: who sends, and the environment variable that holds its secret.
     #[allow(dead_code, reason = "accepted so that one file serves every version")]
     pub provider: Option<String>,
     #[allow(dead_code, reason = "accepted so that one file serves every version")]
+    #[serde(default, alias = "secret_env")]
     pub secret_env: Option<String>,
     #[serde(default)]
     pub header: OneOrMany,
+    #[serde(default, alias = "host_header")]
     pub host_header: Option<String>,
+    #[serde(default, alias = "preserve_host")]
     pub preserve_host: Option<bool>,
     pub insecure: Option<bool>,
     pub timeout: Option<String>,
+    #[serde(default, alias = "reply_within")]
     pub reply_within: Option<String>,
     pub respond: Option<u16>,
+    #[serde(default, alias = "queued_status")]
     pub queued_status: Option<u16>,
     pub hold: Option<bool>,
     pub retry: Option<u32>,
     pub concurrency: Option<usize>,
     pub filter: Option<String>,
+    #[serde(default, alias = "max_body")]
     pub max_body: Option<String>,
+    #[serde(default, alias = "max_backlog")]
     pub max_backlog: Option<usize>,
 }
 
@@ -69,6 +113,10 @@ impl OneOrMany {
 }
 
 impl ProjectFile {
+    pub fn endpoints(&self) -> &[EndpointEntry] {
+        &self.listed.0
+    }
+
     /// The file of a directory; `None` when there is none.
     pub fn read(project: &Path) -> Result<Option<Self>, Failure> {
         let path = project.join("hook.toml");

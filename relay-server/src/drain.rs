@@ -29,6 +29,10 @@ pub async fn run(relay: Arc<Relay>, endpoint: Arc<Endpoint>, route: Route) {
             }
         }
         route.backlog.notified().await;
+        // A session that lost its place must not be kept alive from here.
+        if !is_ours(&endpoint, &route) {
+            return;
+        }
     }
 }
 

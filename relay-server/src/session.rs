@@ -107,7 +107,7 @@ where
     let (sink, mut stream) = socket.split();
     let (outbox, lanes) = link::outbox();
     let pulse = Arc::new(Pulse::default());
-    let writer = tokio::spawn(link::write(sink, lanes, pulse.clone()));
+    let mut writer = tokio::spawn(link::write(sink, lanes, pulse.clone()));
     let ended = match greet(&mut stream, &outbox).await {
         Err(ended) => ended,
         Ok(hello) => {
@@ -135,7 +135,9 @@ where
     };
     drop(outbox);
     // What is queued (a refusal, a last reply) gets a moment to leave; a dead socket gets none.
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), writer).await;
+    if tokio::time::timeout(std::time::Duration::from_secs(1), &mut writer).await.is_err() {
+        writer.abort();
+    }
     ended
 }
 

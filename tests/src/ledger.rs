@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::{App, Hook, LIVENESS, Sender, wait_until};
+use crate::{App, Hook, LIVENESS, Response, Sender, wait_until};
 
 /// One request of a [`Load`].
 #[derive(Debug, Clone)]
@@ -15,11 +15,13 @@ pub struct Heard {
     pub key: String,
     /// `None`: the connection broke, or was never made.
     pub status: Option<u16>,
+    /// The answer broke off, so a sender does not count it.
+    pub cut: bool,
 }
 
 impl Heard {
     pub fn was_promised(&self) -> bool {
-        self.status.is_some_and(|s| (200..300).contains(&s))
+        !self.cut && self.status.is_some_and(|s| (200..300).contains(&s))
     }
 }
 
@@ -42,12 +44,13 @@ impl Load {
                 std::thread::spawn(move || {
                     while !stop.load(Ordering::SeqCst) {
                         let key = format!("n={}", sent.fetch_add(1, Ordering::SeqCst));
-                        let status = one(&url, &key);
+                        let response = one(&url, &key);
+                        let (status, cut) = (response.as_ref().map(|r| r.status), response.is_some_and(|r| !r.whole));
                         if status.is_none() {
                             // Nobody is there; a sender does not spin either.
                             std::thread::sleep(Duration::from_millis(2));
                         }
-                        heard.lock().unwrap().push(Heard { key, status });
+                        heard.lock().unwrap().push(Heard { key, status, cut });
                     }
                 })
             })
@@ -86,12 +89,12 @@ impl Load {
     }
 }
 
-fn one(url: &str, key: &str) -> Option<u16> {
+fn one(url: &str, key: &str) -> Option<Response> {
     let mut sender = Sender::try_to(&format!("{url}?{key}")).ok()?;
     let body = format!("{{\"key\":\"{key}\"}}");
     sender.try_head("POST", "", &[("Content-Length", body.len().to_string().as_bytes())]).ok()?;
     sender.try_send(&body).ok()?;
-    sender.try_response().ok().filter(|r| r.whole).map(|r| r.status)
+    sender.try_response().ok()
 }
 
 impl Heard {

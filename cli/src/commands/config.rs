@@ -22,7 +22,7 @@ pub fn run(context: &Context, _: &ConfigArgs) -> Result<Exit, Failure> {
         "hook.toml",
         &file
             .as_ref()
-            .map_or_else(|| format!("none ({place})"), |f| format!("{place}, {} endpoints", f.endpoints.len())),
+            .map_or_else(|| format!("none ({place})"), |f| format!("{place}, {} endpoints", f.endpoints().len())),
     );
     out("journal", &context.journal_path().display().to_string());
     out("credentials", &Credentials::path().display().to_string());

@@ -157,9 +157,9 @@ async fn print(context: &Context, journal: &Journal, args: &EventsArgs, row: Eve
         })
         .await?;
     if args.output == Kind::Json {
-        context.ui.data(&json::event(&row, bodies, Some(&body)).to_string());
+        context.ui.data(&json::line_of(&json::event(&row, bodies, Some(&body))));
         for (attempt, answer) in attempts.iter().zip(&answers).filter(|(a, _)| a.ended_at.is_some()) {
-            context.ui.data(&json::attempt(&row, attempt, bodies, Some(answer), Heard::App).to_string());
+            context.ui.data(&json::line_of(&json::attempt(&row, attempt, bodies, Some(answer), Heard::App)));
         }
         return Ok(());
     }

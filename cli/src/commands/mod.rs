@@ -97,7 +97,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(exit) => exit as u8,
         Err(End::Clap(code)) => code,
         Err(End::Failure(ui, failure)) => {
-            ui.status(&failure.to_string());
+            // What a person typed comes back in it.
+            ui.status(&crate::sanitize::sanitize_block(&failure.to_string()));
             failure.exit as u8
         }
         Err(End::Relay(code)) => code,

@@ -139,7 +139,13 @@ async fn choose(journal: &Journal, args: &ReplayArgs) -> Result<Vec<EventRow>, F
     let filter = |query: &str| event_ref::filter(query);
     if args.undelivered {
         let narrow = (journal::UNDELIVERED.to_owned(), Vec::new());
-        let rows = event_ref::matching(journal, &scope, Order::OldestFirst, &filter("")?, narrow, usize::MAX).await?;
+        let mut rows =
+            event_ref::matching(journal, &scope, Order::OldestFirst, &filter("")?, narrow, usize::MAX).await?;
+        // What is owed where somebody listens is forwarded there, and must not be sent twice.
+        let path = journal.path().to_owned();
+        let listeners = journal.write(move |c| journal::living_listeners(c, &path)).await?.0;
+        let listens = |row: &EventRow| listeners.iter().any(|l| l.relay == row.relay && l.endpoint == row.endpoint);
+        rows.retain(|row| row.state != State::Owed || !listens(row));
         return if rows.is_empty() { Err(nothing("no event waits to be delivered.")) } else { Ok(rows) };
     }
     match args.events.as_slice() {
@@ -283,7 +289,7 @@ async fn print(
             body = journal.read(move |c| BodyKey::Attempt(seq, n).read(c, usize::MAX)).await?;
         }
         let bodies = json::Bodies { shown: args.body, limit: None };
-        context.ui.data(&json::attempt(row, attempt, bodies, Some(&body), Heard::Nothing).to_string());
+        context.ui.data(&json::line_of(&json::attempt(row, attempt, bodies, Some(&body), Heard::Nothing)));
         return Ok(());
     }
     context.ui.data(&line::attempt_line(row, attempt, context.ui.out));

@@ -56,7 +56,7 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
     let bodies = Bodies { shown: true, limit: None };
     let paint = context.ui.out;
     if args.output == Kind::Json {
-        context.ui.data(&json::event(&row, bodies, Some(&body)).to_string());
+        context.ui.data(&json::line_of(&json::event(&row, bodies, Some(&body))));
     } else {
         let from = if row.head.remote_ip.is_empty() { String::new() } else { format!(" from {}", row.head.remote_ip) };
         let head = format!("#{} {}  {}{from}", row.seq, row.id, text::date_and_clock(row.head.received_at));
@@ -69,7 +69,7 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
         let n = attempt.n;
         let answer = journal.read(move |c| BodyKey::Attempt(seq, n).read(c, usize::MAX)).await?;
         if args.output == Kind::Json {
-            context.ui.data(&json::attempt(&row, &attempt, bodies, Some(&answer), Heard::App).to_string());
+            context.ui.data(&json::line_of(&json::attempt(&row, &attempt, bodies, Some(&answer), Heard::App)));
             continue;
         }
         let took = attempt.ms.map_or_else(String::new, |ms| format!("  {ms} ms"));

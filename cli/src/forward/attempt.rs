@@ -9,7 +9,7 @@ use hook_proto::{EventHead, Header, HeaderList, ReplyBy};
 use hook_relay_server::is_hop_by_hop;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -24,8 +24,10 @@ use crate::session::{Head, Replier};
 const FIRST_PART: usize = 1024 * 1024;
 /// What of an answer is kept at all. All of it reaches the sender.
 pub const KEEP: u64 = 32 * 1024 * 1024;
-/// A body that is whole by then travels with its head.
-const GATHER: Duration = Duration::from_millis(1);
+/// A body that is whole by then travels with its head, so that a lost session cannot cut the answer in two. One whose length
+/// is known and small is worth waiting for; one of unknown length may be a stream that somebody watches.
+const GATHER: Duration = Duration::from_millis(2);
+const GATHER_SMALL: Duration = Duration::from_millis(200);
 
 /// One try.
 pub struct Try<'a> {
@@ -228,7 +230,8 @@ impl Answer<'_> {
         let headers = end_to_end(&taken.end.response);
         let mut gathered = Vec::new();
         let mut size = 0;
-        let by = Instant::now() + GATHER;
+        let small = body.size_hint().exact().is_some_and(|size| size <= MAX_CHUNK as u64);
+        let by = Instant::now() + if small { GATHER_SMALL } else { GATHER };
         let mut trailers = HeaderList::new();
         let whole = loop {
             let Ok(frame) = tokio::time::timeout_at(by, body.frame()).await else { break false };

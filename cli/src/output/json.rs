@@ -29,9 +29,28 @@ pub struct JsonLines {
 impl JsonLines {
     pub fn show(&mut self, activity: &Activity) {
         for value in lines(activity, self.bodies) {
-            self.ui.data(&value.to_string());
+            self.ui.data(&line_of(&value));
         }
     }
+}
+
+/// One line of JSON in which nothing can act on a terminal: what serde leaves as it is and a terminal obeys is escaped too.
+pub fn line_of(value: &Value) -> String {
+    let text = value.to_string();
+    let acts = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    if !text.contains(acts) {
+        return text;
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if acts(c) {
+            // All of these are one UTF-16 unit, and outside of strings JSON has none of them.
+            safe.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
 }
 
 fn lines(activity: &Activity, bodies: Bodies) -> Vec<Value> {

@@ -37,7 +37,7 @@ pub async fn run(session: &mut Session, socket: Socket, mut opened: impl FnMut(&
     let (sink, stream) = socket.split();
     let (outbox, lanes) = link::outbox();
     let pulse = Arc::new(Pulse::default());
-    let writer = tokio::spawn(link::write(sink, lanes, pulse.clone()));
+    let mut writer = tokio::spawn(link::write(sink, lanes, pulse.clone()));
     let mut connection = Connection {
         engine: session.engine.clone(),
         acks: start_acks(&session.engine, &outbox),
@@ -55,7 +55,9 @@ pub async fn run(session: &mut Session, socket: Socket, mut opened: impl FnMut(&
     drop(connection);
     drop(outbox);
     // The last frames get a moment; a dead socket gets no more.
-    let _ = tokio::time::timeout(Duration::from_millis(200), writer).await;
+    if tokio::time::timeout(Duration::from_millis(200), &mut writer).await.is_err() {
+        writer.abort();
+    }
     ended
 }
 

@@ -190,9 +190,8 @@ impl Answer {
             Body::Length(bytes) => {
                 out.extend(format!("content-length: {}\r\n\r\n", bytes.len()).as_bytes());
                 if !head_only {
-                    (&*stream).write_all(&out)?;
-                    out.clear();
-                    (&*stream).write_all(bytes)?;
+                    // In one write, as a small answer usually comes.
+                    out.extend_from_slice(bytes);
                 }
             }
             Body::Chunks { chunks, gate, trailers } => {

@@ -149,7 +149,7 @@ impl App {
                     return;
                 }
                 let Ok(stream) = stream else { continue };
-                let Ok(clone) = stream.try_clone() else { continue };
+                let (Ok(clone), Ok(())) = (stream.try_clone(), stream.set_nodelay(true)) else { continue };
                 let connection = shared.connections.fetch_add(1, Ordering::SeqCst) + 1;
                 shared.open.lock().unwrap().insert(connection, clone);
                 let shared = shared.clone();

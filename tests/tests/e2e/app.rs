@@ -57,7 +57,7 @@ fn a_person_is_told_once_that_the_app_is_down_and_once_that_it_is_up() {
     // Nobody has to wait for the absence of a second line: the end of the process ends the text.
     listen.interrupt();
     let output = listen.output().ended_with(0);
-    assert_eq!(output.stderr.matches("app is up").count(), 1, "{}", output.stderr);
+    assert_eq!(output.stderr.matches("app is up: ").count(), 1, "{}", output.stderr);
     assert!(output.stderr.contains("2 not delivered"), "{}", output.stderr);
     assert_eq!(output.stdout.lines().filter(|l| l.contains("refused")).count(), 2, "{}", output.stdout);
 }
@@ -154,6 +154,19 @@ fn garbage_is_no_answer() {
         let attempt = listen.attempt(n + 1);
         assert!(attempt["status"].is_null() && attempt["error"].is_string(), "{attempt}");
     }
+}
+
+#[test]
+fn an_app_that_switches_protocols_harms_nobody_else() {
+    let (hook, app) = (Hook::new(), App::new());
+    app.answers_with(|r| {
+        let odd = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n";
+        if r.target() == "/odd" { Answer::raw(odd) } else { Answer::ok("ok") }
+    });
+    let listen = hook.listen(["--forward-to", &app.url()]);
+    assert_bad_gateway(&post(&format!("{}/odd", listen.url()), "{}"), "your app");
+    assert_eq!(post(&listen.url(), "{}").text(), "ok");
+    assert_eq!(listen.of_type("tunnel").iter().filter(|t| t["state"] == "reconnecting").count(), 0, "the session goes on");
 }
 
 #[test]

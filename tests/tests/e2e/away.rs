@@ -145,9 +145,9 @@ fn a_relay_that_stops_lets_what_is_under_way_finish() {
         let stopping = scope.spawn(|| relay.terminate());
         // It has heard the signal once it takes no more; only then may the app answer.
         wait_until("the relay stops", || {
-            Sender::try_to(&relay.at("shop"))
+            Sender::try_to(&relay.at("_hook/ready"))
                 .and_then(|mut s| {
-                    s.try_head("POST", "", &[("Content-Length", b"0")])?;
+                    s.try_head("GET", "", &[])?;
                     s.try_response()
                 })
                 .map_or(true, |r| r.status == 503)

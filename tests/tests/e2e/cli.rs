@@ -112,7 +112,7 @@ fn a_replay_that_fails_exits_1() {
     post(&listen.url(), "{}");
     listen.attempt(1);
     let failed = hook.run(["replay", "last"]).ended_with(1);
-    assert!(failed.stdout.contains("422") && failed.stdout.contains("bad amount"), "{failed:?}");
+    assert!(failed.stdout.contains("422") && failed.stderr.contains("bad amount"), "{failed:?}");
     app.stop();
     let refused = hook.run(["replay", "last"]).ended_with(1);
     assert!(refused.stdout.contains("refused"), "{refused:?}");
@@ -129,7 +129,7 @@ fn a_relay_that_is_not_there_exits_5() {
     // What answers, but is no relay, is not one.
     let app = App::new();
     let output = hook.run_with_stdin(["login", &app.url()], b"hk_x\n");
-    assert!(matches!(output.code, Some(4 | 5)), "{output:?}");
+    assert!(matches!(output.code, Some(4 | 5)), "what answers 200 to everything is no relay: {output:?}");
     assert_plain_error(&output.stderr);
 }
 

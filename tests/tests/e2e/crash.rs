@@ -26,7 +26,8 @@ fn the_cli_is_killed_again_and_again() {
     }
     load.until_promised(25);
     let heard = load.stop();
-    assert!(heard.iter().all(Heard::was_promised), "a relay that runs answers everybody");
+    let unanswered: Vec<_> = heard.iter().filter(|h| h.status != Some(200)).collect();
+    assert!(unanswered.is_empty(), "a relay that runs answers everybody: {unanswered:?}");
     Heard::assert_promises_kept(&heard, &hook, &app);
 }
 

@@ -71,8 +71,9 @@ fn paths_and_queries_arrive_as_they_were_sent() {
         "/a?b=c&b=d&e=%26+%20&f",
         "/a?next=http://x/y?z=1&u=/../..",
         "/pipe|brace{}caret^back\\slash\"quote",
-        "/?q=<>&json={\"a\":[1]}",
+        "/?q={}|`'json=[1]",
         "/br[ac]kets",
+        "/ünï?cödé",
         "/long",
     ];
     for behind in behind {
@@ -84,6 +85,17 @@ fn paths_and_queries_arrive_as_they_were_sent() {
         assert_eq!((event["path"].as_str(), event["query"].as_str()), (Some(path), Some(query)));
         assert_eq!(event["url"], format!("{url}{behind}"));
     }
+}
+
+#[test]
+fn what_no_http_stack_takes_in_a_url_is_refused_and_never_changed() {
+    let (hook, app, _listen, url) = tunnel();
+    for bad in [b"/<x".as_slice(), b"/x>", b"/`", b"/\xc3", b"/\x01", b"?<", b"?>", b"?\"", b"?\xff", b"/a b"] {
+        let mut sender = Sender::to(&url);
+        let line = [b"POST ", sender.path().as_bytes(), bad, b" HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"].concat();
+        assert_eq!(sender.send(line).response().status, 400, "{}", bad.escape_ascii());
+    }
+    assert_eq!((app.count(), hook.events().len()), (0, 0));
 }
 
 #[test]
@@ -216,6 +228,19 @@ fn chunked_bodies_and_their_trailers_arrive() {
     let (sums, odd): (Vec<_>, Vec<_>) = trailers.into_iter().partition(|(n, _)| n == "x-sum");
     assert_eq!(sums.iter().map(|(_, v)| v.as_slice()).collect::<Vec<_>>(), [b"7".as_slice(), b"again"]);
     assert_eq!(odd, [("x-odd".to_owned(), b"\xe9".to_vec())]);
+}
+
+#[test]
+fn a_body_is_no_matter_of_the_method() {
+    let (_hook, app, _listen, url) = tunnel();
+    let chunks = b"3\r\nabc\r\n0\r\nX-Sum: 3\r\n\r\n";
+    for method in ["GET", "HEAD", "POST", "DELETE", "OPTIONS"] {
+        for body in [b"3\r\nabc\r\n0\r\n\r\n".as_slice(), chunks] {
+            let arrived = through(&app, &url, method, "", &[("Transfer-Encoding", b"chunked")], body);
+            assert_eq!(arrived.body, b"abc", "{method} with {}", body.escape_ascii());
+            assert_eq!(arrived.trailers.len(), usize::from(body == chunks), "{method}");
+        }
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod flags;
 mod harness;
 mod hostile;
 mod journal;
+mod output;
 mod property;
 mod reply;
 mod sender;

@@ -180,7 +180,7 @@ async fn set_up(
     let begun = Instant::now();
     let project = platform::project_dir();
     let file = ProjectFile::read(&project)?;
-    let mut plans = args.plans(file.as_ref().map_or(&[], |f| f.endpoints.as_slice()))?;
+    let mut plans = args.plans(file.as_ref().map(ProjectFile::endpoints).unwrap_or_default())?;
     if args.demo {
         plans[0].options.routes = vec![demo::start_app().await?.parse().map_err(|e| Failure::local(format!("{e}")))?];
     }
@@ -230,6 +230,7 @@ async fn set_up(
             }
         }
     }
+    tokio::spawn(prune_hourly(engine.clone()));
     let wanted = endpoints
         .iter()
         .zip(&plans)
