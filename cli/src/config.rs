@@ -126,7 +126,7 @@ impl ProjectFile {
             Err(error) => return Err(Failure::local(format!("{} cannot be read: {error}", path.display()))),
         };
         toml::from_str(&text).map(Some).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
             let what = format!("{} line {line}: {}", path.display(), error.message());
             Failure::usage(what).next(format!("correct that line of {}", path.display()))
         })

@@ -46,8 +46,11 @@ pub async fn many(journal: &Journal, scope: &Scope, texts: &[String]) -> Result<
 
 /// Reads a filter; an error shows the bad term.
 pub fn filter(query: &str) -> Result<Filter, Failure> {
-    Filter::parse(query, platform::now_ms(), crate::text::utc_offset_seconds())
-        .map_err(|error| Failure::usage(format!("{error}\n      {}\n      {}", shown(query), error.underline(query))))
+    Filter::parse(query, platform::now_ms(), crate::text::utc_offset_seconds()).map_err(|error| {
+        let what = format!("{error}\n      {}\n      {}", shown(query), error.underline(query));
+        Failure::usage(what)
+            .next("hook events 'status:5xx path:/stripe since:10m'   (quote a word to search for it as it is)")
+    })
 }
 
 /// Whether this looks like a filter and not like a name.

@@ -18,6 +18,9 @@ const PAUSE: Duration = Duration::from_secs(30);
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(5);
 
+/// Fields behind a body.
+const MAX_TRAILERS: usize = 64;
+
 pub struct Received {
     pub body: Body,
     pub trailers: HeaderMap,
@@ -65,6 +68,9 @@ async fn read(relay: &Relay, mut body: Incoming, version: Version, limit: u64) -
             }
             Err(frame) => {
                 if let Ok(fields) = frame.into_trailers() {
+                    if fields.len() > MAX_TRAILERS {
+                        return Err(Uncaptured::Broken);
+                    }
                     trailers = fields;
                 }
             }

@@ -52,7 +52,7 @@ enum Action {
     /// Create, list and revoke the tokens that let a CLI listen
     #[command(subcommand)]
     Token(TokenAction),
-    /// List the endpoints and what waits in their inboxes
+    /// List the endpoints and their owners
     Names,
 }
 

@@ -14,13 +14,16 @@ use crate::session::Route;
 const WINDOW: usize = 1024;
 const PAGE: usize = 128;
 
+/// How long until a pass that could not read everything is made again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The session has lost its place at the endpoint, or is gone.
+struct Lost;
+
 /// Runs for as long as the session holds the endpoint.
 pub async fn run(relay: Arc<Relay>, endpoint: Arc<Endpoint>, route: Route) {
     let mut caught_up = false;
-    loop {
-        if pass(&relay, &endpoint, &route).await.is_err() {
-            return;
-        }
+    while let Ok(whole) = pass(&relay, &endpoint, &route).await {
         if !caught_up {
             caught_up = true;
             let frame = ToCli::to_frame(to_cli::Kind::CaughtUp(wire::Route { route: route.number }));
@@ -28,7 +31,11 @@ pub async fn run(relay: Arc<Relay>, endpoint: Arc<Endpoint>, route: Route) {
                 return;
             }
         }
-        route.backlog.notified().await;
+        if whole {
+            route.backlog.notified().await;
+        } else {
+            tokio::time::sleep(AGAIN).await;
+        }
         // A session that lost its place must not be kept alive from here.
         if !is_ours(&endpoint, &route) {
             return;
@@ -36,36 +43,43 @@ pub async fn run(relay: Arc<Relay>, endpoint: Arc<Endpoint>, route: Route) {
     }
 }
 
-/// Hands over everything in the inbox that is not handed over yet.
-async fn pass(relay: &Arc<Relay>, endpoint: &Arc<Endpoint>, route: &Route) -> Result<(), ()> {
+/// Hands over everything in the inbox that is not handed over yet. `false`: something could not be read now.
+async fn pass(relay: &Arc<Relay>, endpoint: &Arc<Endpoint>, route: &Route) -> Result<bool, Lost> {
     let mut after = 0;
+    let mut whole = true;
     loop {
-        let page = relay.inbox.next(&endpoint.name, after, PAGE).await.map_err(|_| ())?;
+        let page = match relay.inbox.next(&endpoint.name, after, PAGE).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::error!(%error, "the inbox could not be read");
+                return Ok(false);
+            }
+        };
         if page.is_empty() {
-            return Ok(());
+            return Ok(whole);
         }
         for (position, id) in page {
             after = position;
-            room(endpoint, route).await?;
             let stream = relay.next_stream();
             let Some(to) = endpoint.begin_hand_over(id, stream) else { continue };
-            if to.route.epoch != route.epoch {
+            if to.route.epoch != route.epoch || room(endpoint, route).await.is_err() {
                 endpoint.hand_over_failed(id, stream);
-                return Err(());
+                return Err(Lost);
             }
             match relay.inbox.load(id).await {
                 Ok(Some(event)) => {
                     route.session.track(stream, to.state, endpoint, id);
                     if exchange::hand_over(&to, &event).await.is_err() {
                         endpoint.hand_over_failed(id, stream);
-                        return Err(());
+                        whole = false;
                     }
                 }
                 Ok(None) => endpoint.forget(id),
                 Err(error) => {
+                    // This one waits; those behind it need not.
                     tracing::error!(%error, "an event could not be read from the inbox");
                     endpoint.hand_over_failed(id, stream);
-                    return Err(());
+                    whole = false;
                 }
             }
         }
@@ -73,14 +87,14 @@ async fn pass(relay: &Arc<Relay>, endpoint: &Arc<Endpoint>, route: &Route) -> Re
 }
 
 /// Waits until the session has room for another hand-over.
-async fn room(endpoint: &Endpoint, route: &Route) -> Result<(), ()> {
-    while route.session.under_way() >= WINDOW {
-        if !is_ours(endpoint, route) {
-            return Err(());
+async fn room(endpoint: &Endpoint, route: &Route) -> Result<(), Lost> {
+    while is_ours(endpoint, route) {
+        if route.session.unacked() < WINDOW {
+            return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    if is_ours(endpoint, route) { Ok(()) } else { Err(()) }
+    Err(Lost)
 }
 
 fn is_ours(endpoint: &Endpoint, route: &Route) -> bool {

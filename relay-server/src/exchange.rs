@@ -9,6 +9,7 @@ use http::{Response, StatusCode};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::body::Body;
 use crate::endpoint::{Endpoint, HandOverTo, Signal};
 use crate::inbox::{InboxError, StoredEvent};
 use crate::ledger::Answered;
@@ -47,7 +48,7 @@ pub async fn run(
     let hand_over = endpoint.begin_hand_over(id, relay.next_stream());
     let mut away = hand_over.is_none();
     if let Some(to) = hand_over {
-        start_hand_over(&endpoint, to, &event);
+        away |= !start_hand_over(&endpoint, to, &event);
     }
     for route in endpoint.mirrors() {
         start_hand_over(&endpoint, HandOverTo { route, stream: relay.next_stream(), state: HandOver::Copy }, &event);
@@ -124,31 +125,37 @@ fn refused(error: &InboxError) -> SenderReply {
     reply::refusal(StatusCode::SERVICE_UNAVAILABLE, "this event was not kept; send it again later.", Some(30))
 }
 
-/// Hands over without waiting where the lane has room, in a task of its own otherwise.
-fn start_hand_over(endpoint: &Arc<Endpoint>, to: HandOverTo, event: &Arc<StoredEvent>) {
-    to.route.session.track(to.stream, to.state, endpoint, event.id);
-    let small = match &event.body {
-        crate::body::Body::Memory(bytes) if bytes.len() <= MAX_CHUNK => Some(bytes.clone()),
-        _ => None,
+/// Hands over at once where the lane has room; a large body in a task of its own. `false`: the CLI does not keep up, so this
+/// one is for the inbox.
+fn start_hand_over(endpoint: &Arc<Endpoint>, to: HandOverTo, event: &Arc<StoredEvent>) -> bool {
+    let session = to.route.session.clone();
+    session.track(to.stream, to.state, endpoint, event.id);
+    let failed = |to: &HandOverTo| {
+        session.untrack(to.stream);
+        endpoint.hand_over_failed(event.id, to.stream);
+        false
     };
-    let mut frame = None;
-    if let Some(body) = small {
-        match to.route.session.outbox.try_head(event_frame(&to, event, body)) {
-            Ok(()) | Err(TryHead::Gone) => return untrack_copy(&to),
-            Err(TryHead::Full(full)) => frame = Some(full),
+    match &event.body {
+        Body::Memory(body) if body.len() <= MAX_CHUNK => {
+            match session.outbox.try_head(event_frame(&to, event, body.clone())) {
+                Ok(()) => {}
+                Err(TryHead::Full(_) | TryHead::Gone) => return failed(&to),
+            }
+            untrack_copy(&to);
+        }
+        _ => {
+            let Ok(place) = session.large.clone().try_acquire_owned() else { return failed(&to) };
+            let (endpoint, event) = (endpoint.clone(), event.clone());
+            tokio::spawn(async move {
+                if hand_over(&to, &event).await.is_err() {
+                    endpoint.hand_over_failed(event.id, to.stream);
+                }
+                untrack_copy(&to);
+                drop(place);
+            });
         }
     }
-    let (endpoint, event) = (endpoint.clone(), event.clone());
-    tokio::spawn(async move {
-        let sent = match frame {
-            Some(frame) => to.route.session.outbox.head(frame).await.map_err(|Gone| ()),
-            None => hand_over(&to, &event).await,
-        };
-        untrack_copy(&to);
-        if sent.is_err() {
-            endpoint.hand_over_failed(event.id, to.stream);
-        }
-    });
+    true
 }
 
 /// A mirror acks nothing and answers nobody.

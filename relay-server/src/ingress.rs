@@ -21,6 +21,7 @@ use crate::reply::{SenderReply, refusal};
 
 /// All header fields of a request together, names and values.
 const MAX_HEAD: usize = 64 * 1024;
+const MAX_FIELDS: usize = 256;
 
 /// Serves one request.
 pub async fn serve(relay: Arc<Relay>, peer: IpAddr, request: Request<Incoming>) -> SenderReply {
@@ -32,6 +33,13 @@ pub async fn serve(relay: Arc<Relay>, peer: IpAddr, request: Request<Incoming>) 
     let head: usize = request.headers().iter().map(|(n, v)| n.as_str().len() + v.len() + 4).sum();
     if head + request.uri().path_and_query().map_or(0, |p| p.as_str().len()) > MAX_HEAD {
         return refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the header fields are longer than 64 KiB.", None);
+    }
+    // hyper counts the fields of HTTP/1 only.
+    if request.headers().len() > MAX_FIELDS {
+        return refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "there are more than 256 header fields.", None);
+    }
+    if has_other_transfer_coding(request.headers()) {
+        return refusal(StatusCode::NOT_IMPLEMENTED, "no transfer coding but chunked is known.", None);
     }
     let path = request.uri().path().to_owned();
     let name = match relay.config.public_url.place(&host.to_ascii_lowercase(), &path) {
@@ -94,8 +102,8 @@ fn build(
 ) -> StoredEvent {
     let trusted = relay.config.trusted_proxies.iter().any(|net| net.contains(&peer));
     let told = |name: &str| {
-        let value = parts.headers.get(name).filter(|_| trusted)?;
-        Some(value.to_str().ok()?.to_owned())
+        let lines: Vec<&str> = parts.headers.get_all(name).iter().filter_map(|v| v.to_str().ok()).collect();
+        (trusted && !lines.is_empty()).then(|| lines.join(", "))
     };
     let public = &relay.config.public_url;
     let default_scheme = if host.eq_ignore_ascii_case(public.authority()) { public.scheme() } else { "http" };
@@ -123,6 +131,14 @@ fn build(
         body_size: received.body.len(),
     };
     StoredEvent { endpoint: endpoint.name.clone(), id, head, body: received.body }
+}
+
+/// hyper takes off `chunked` alone and would leave another coding's bytes as if they were the body (RFC 9112 §6.1).
+fn has_other_transfer_coding(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::TRANSFER_ENCODING).iter();
+    values
+        .flat_map(|v| v.as_bytes().split(|b| *b == b','))
+        .any(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"chunked"))
 }
 
 /// The one host that a request names, or why it is refused (RFC 9112 §3.2). HTTP/1.0 may name none.

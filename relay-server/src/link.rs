@@ -54,6 +54,7 @@ impl Outbox {
     /// Queues a small frame ahead of everything; never waits, so that readers may use it.
     pub fn urgent(&self, frame: Bytes) -> Result<(), Gone> {
         if self.waiting.fetch_add(1, Ordering::Relaxed) > MAX_URGENT {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(Gone);
         }
         self.urgent.send(frame).map_err(|_| Gone)
@@ -91,7 +92,7 @@ pub struct Lanes {
 
 pub fn outbox() -> (Outbox, Lanes) {
     let (urgent, urgent_rx) = mpsc::unbounded_channel();
-    let (heads, heads_rx) = mpsc::channel(256);
+    let (heads, heads_rx) = mpsc::channel(1024);
     let (chunks, chunks_rx) = mpsc::channel(4);
     let waiting = Arc::new(AtomicUsize::new(0));
     let lanes = Lanes { urgent: urgent_rx, heads: heads_rx, chunks: chunks_rx, waiting: waiting.clone() };
@@ -158,6 +159,8 @@ pub struct Heart {
     jitter: f64,
     heard: Instant,
     pinged: Option<Instant>,
+    /// When it was first seen that something was sent and nothing heard since.
+    unheard: Option<Instant>,
     give_up: Duration,
 }
 
@@ -172,13 +175,15 @@ pub enum Beat {
 impl Heart {
     /// `jitter` in 0..1 spreads the pings of many sessions.
     pub fn new(pulse: Arc<Pulse>, jitter: f64) -> Self {
-        Self { pulse, jitter, heard: Instant::now(), pinged: None, give_up: GIVE_UP }
+        Self { pulse, jitter, heard: Instant::now(), pinged: None, unheard: None, give_up: GIVE_UP }
     }
 
     /// Something came from the peer.
     pub fn heard(&mut self) {
         self.heard = Instant::now();
         self.pinged = None;
+        self.unheard = None;
+        self.give_up = GIVE_UP;
         self.pulse.unheard.store(false, Ordering::Release);
     }
 
@@ -199,9 +204,8 @@ impl Heart {
             let unheard = self.pulse.unheard.load(Ordering::Acquire);
             let idle = self.heard + IDLE.mul_f64(0.8 + 0.4 * self.jitter);
             if unheard {
-                // The moment of sending is not kept; counting from now is late by at most one wake-up.
-                let due = idle.min(Instant::now() + UNANSWERED);
-                tokio::time::sleep_until(due).await;
+                let since = *self.unheard.get_or_insert_with(Instant::now);
+                tokio::time::sleep_until(idle.min(since + UNANSWERED)).await;
             } else {
                 tokio::select! {
                     () = tokio::time::sleep_until(idle) => {}

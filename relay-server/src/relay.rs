@@ -138,6 +138,15 @@ impl Relay {
         Ok(ClaimedEndpoint { endpoint, epoch: claimed.epoch })
     }
 
+    /// Whether another run of the same owner took the endpoint from this one, which must not take it back by reconnecting.
+    pub fn retired(&self, name: &EndpointName, session: &Session, mode: Mode) -> Option<wire::Superseded> {
+        let endpoint = lock(&self.endpoints).get(name).cloned()?;
+        if mode == Mode::Mirror {
+            return None;
+        }
+        endpoint.retired(&session.instance).map(|(by, at)| wire::Superseded { route: 0, by, at })
+    }
+
     fn keep(&self, name: &EndpointName, settings: Settings) -> Arc<Endpoint> {
         lock(&self.endpoints)
             .entry(name.clone())

@@ -1,6 +1,7 @@
 //! One live connection of a CLI: the handshake, what it opens, and the frames that come from it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::{Stream, StreamExt};
@@ -17,6 +18,11 @@ use crate::registry::{ClaimError, TokenId};
 use crate::relay::Relay;
 use crate::reply::{self, Feed, ReplyBody, SenderReply};
 
+/// Large bodies that one session is sent at once.
+const MAX_LARGE: usize = 32;
+/// Header fields of a reply; more are no reply.
+const MAX_REPLY_FIELDS: usize = 1024;
+
 pub struct Session {
     pub id: u64,
     pub instance: String,
@@ -26,6 +32,9 @@ pub struct Session {
     /// Ends the session from outside: a revoked token, a relay that stops.
     pub end: Notify,
     streams: Mutex<HashMap<u64, Tracked>>,
+    unacked: AtomicUsize,
+    /// Large bodies on their way out at once.
+    pub large: Arc<Semaphore>,
 }
 
 /// A session's place at an endpoint.
@@ -78,6 +87,7 @@ impl Session {
         let credit = Arc::new(Semaphore::new(WINDOW as usize));
         let replied = state != HandOver::Awaited;
         let tracked = Tracked { endpoint: endpoint.clone(), event, credit, feed: None, acked: false, replied };
+        self.unacked.fetch_add(1, Ordering::Relaxed);
         self.lock().insert(stream, tracked);
     }
 
@@ -86,12 +96,14 @@ impl Session {
     }
 
     pub fn untrack(&self, stream: u64) {
-        self.lock().remove(&stream);
+        if self.lock().remove(&stream).is_some_and(|t| !t.acked) {
+            self.unacked.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
-    /// How many hand-overs wait for their ack or reply.
-    pub fn under_way(&self) -> usize {
-        self.lock().len()
+    /// How many hand-overs wait for their ack.
+    pub fn unacked(&self) -> usize {
+        self.unacked.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Tracked>> {
@@ -119,6 +131,8 @@ where
                 outbox: outbox.clone(),
                 end: Notify::new(),
                 streams: Mutex::default(),
+                unacked: AtomicUsize::new(0),
+                large: Arc::new(Semaphore::new(MAX_LARGE)),
             });
             relay.session_began(&session);
             let mut open = Open { relay: relay.clone(), session: session.clone(), endpoints: Vec::new() };
@@ -273,6 +287,11 @@ impl Open {
     }
 
     fn attach(&mut self, number: u32, name: EndpointName, mode: Mode, settings: Settings) -> Result<(), ClaimError> {
+        if let Some(superseded) = self.relay.retired(&name, &self.session, mode) {
+            let superseded = wire::Superseded { route: number, ..superseded };
+            send(&self.session.outbox, to_cli::Kind::Superseded(superseded));
+            return Ok(());
+        }
         let claimed = self.relay.claim(&name, self.session.owner, mode, settings)?;
         let endpoint = claimed.endpoint;
         let route = Route { session: self.session.clone(), number, epoch: claimed.epoch, backlog: Arc::default() };
@@ -319,7 +338,9 @@ impl Open {
     fn ack(&self, stream: u64) {
         let mut streams = self.session.lock();
         let Some(tracked) = streams.get_mut(&stream) else { return };
-        tracked.acked = true;
+        if !std::mem::replace(&mut tracked.acked, true) {
+            self.session.unacked.fetch_sub(1, Ordering::Relaxed);
+        }
         let (endpoint, event, replied) = (tracked.endpoint.clone(), tracked.event, tracked.replied);
         if replied {
             streams.remove(&stream);
@@ -330,9 +351,12 @@ impl Open {
 
     fn reply(&self, reply: wire::Reply) -> Result<(), Ended> {
         let status = u16::try_from(reply.status).ok().and_then(|s| StatusCode::from_u16(s).ok());
-        let (Some(status), Ok(by)) = (status.filter(|s| !s.is_informational()), ReplyBy::try_from(reply.by)) else {
-            return Err(Ended::Misbehaved(format!("a reply with status {}", reply.status)));
+        let Ok(by) = ReplyBy::try_from(reply.by) else {
+            return Err(Ended::Misbehaved("a reply by nobody".into()));
         };
+        // What cannot be said to a sender is an app's fault, and one app's fault must not end a session.
+        let sayable = status.filter(|s| !s.is_informational() && reply.headers.len() <= MAX_REPLY_FIELDS);
+        let status = sayable.unwrap_or(StatusCode::BAD_GATEWAY);
         let mut streams = self.session.lock();
         let Some(tracked) = streams.get_mut(&reply.stream).filter(|t| !t.replied && t.feed.is_none()) else {
             drop(streams);
@@ -356,7 +380,9 @@ impl Open {
         drop(streams);
         let mut response = Response::new(body);
         *response.status_mut() = status;
-        *response.headers_mut() = reply::header_map(&reply.headers);
+        if sayable.is_some() {
+            *response.headers_mut() = reply::header_map(&reply.headers);
+        }
         endpoint.reply(event, reply.stream, StreamReply { by, response });
         Ok(())
     }

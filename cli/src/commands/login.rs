@@ -27,7 +27,20 @@ pub async fn run(context: &Context, args: LoginArgs) -> Result<Exit, Failure> {
             .next("hook relay token create NAME          (on the relay's machine)"));
     }
     relay.token = Some(token.clone().into());
-    session::ask(&relay, "/_hook/whoami").await.map_err(|e| e.into_failure(&relay))?;
+    // Health first, without the token: what is no relay must not see it.
+    let without = session::Relay { token: None, ..relay.clone() };
+    let health = session::ask(&without, "/_hook/health").await.map_err(|e| e.into_failure(&relay))?;
+    let known = if health.trim() == "ok" {
+        session::ask(&relay, "/_hook/whoami").await.map_err(|e| e.into_failure(&relay))?
+    } else {
+        String::new()
+    };
+    if serde_json::from_str::<serde_json::Value>(&known).ok().is_none_or(|who| who["protocol"].as_u64().is_none()) {
+        let what = format!("{} is not a hook relay. The token was not kept.", relay.url());
+        return Err(
+            Failure::new(Exit::Refused, "not_a_relay", what).next("check the URL; a relay answers ok at /_hook/health")
+        );
+    }
     let mut credentials = Credentials::read()?;
     credentials.default = Some(relay.url());
     credentials.tokens.insert(relay.url(), token);

@@ -247,8 +247,9 @@ async fn send(
             attempt::run(journal, client, connection, &this, None).await.end
         }
     };
-    // Once the app got it, nothing is owed any more.
-    let state = end.ttfb_ms.is_some().then_some(State::Ended);
+    // Once its own app got it, nothing is owed any more; another target's answer settles nothing.
+    let own = row.target.as_deref().is_none_or(|target| target == new.target);
+    let state = (own && end.ttfb_ms.is_some()).then_some(State::Ended);
     let kept = end.clone();
     journal.write(move |c| journal::end_attempt(c, seq, n, &kept, state)).await?;
     let body = end.body.clone();

@@ -47,7 +47,7 @@ pub async fn live(lane: &Arc<Lane>, live: Live) {
         Some(n) => n,
         None => match begin(lane, live.id, &live.row, &live.path, Kind::Live).await {
             Some(n) => n,
-            None => return,
+            None => return elsewhere(&endpoint, &live).await,
         },
     };
     let this = this(&live.row, &live.body, &live.path, n, &endpoint.options);
@@ -77,7 +77,10 @@ pub async fn owed(lane: &Arc<Lane>, id: EventId, seq: u64) {
     let (row, body) = match loaded {
         Ok(Some(loaded)) => loaded,
         Ok(None) => return,
-        Err(error) => return lane.engine.journal_failed(&error),
+        Err(error) => {
+            later(lane, id, seq, BUSY);
+            return lane.engine.journal_failed(&error);
+        }
     };
     let Way::To(_, path) = endpoint.way(&row.head.path, row.head.query.as_deref()) else { return };
     let connection = match lane.client.connect().await {
@@ -128,6 +131,7 @@ async fn begin(lane: &Arc<Lane>, id: EventId, row: &EventRow, path: &str, kind: 
         }
         Err(error) => {
             engine.journal_failed(&error);
+            later(lane, id, seq, BUSY);
             None
         }
     }
@@ -146,6 +150,13 @@ fn this<'a>(row: &'a EventRow, body: &EventBody, path: &'a str, n: u32, options:
     }
 }
 
+/// Another process made the attempt, or makes it: the sender need not wait for that.
+async fn elsewhere(endpoint: &Endpoint, live: &Live) {
+    if let Some(replier) = &live.replier {
+        replier.by_hook(endpoint.options.queued_status, &live.row.id, "queued", "").await;
+    }
+}
+
 /// The app was down for a live event: its sender hears so, unless it heard queued; then the event stays owed.
 async fn not_connected(
     lane: &Arc<Lane>,
@@ -161,11 +172,15 @@ async fn not_connected(
         Some(n) => n,
         None => match begin(lane, live.id, &live.row, &live.path, Kind::Live).await {
             Some(n) => n,
-            None => return,
+            None => return elsewhere(endpoint, live).await,
         },
     };
     let options = &endpoint.options;
     let left = live.replier.as_ref().is_some_and(Replier::has_left);
+    if options.mirror {
+        // A copy waits for nothing: whoever answers the sender has the event.
+        return record_end(lane, &live.row, n, Kind::Live, end, Some(State::Undelivered), Heard::Nothing).await;
+    }
     if options.hold && !left {
         if let Some(replier) = &live.replier {
             replier.by_hook(options.queued_status, &live.row.id, "queued", "").await;

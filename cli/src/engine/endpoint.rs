@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::filter::Filter;
 use crate::forward::{Client, Shape};
+use crate::journal::{self, EventRow, Journal, JournalError, State};
 use crate::target::{self, ForwardTo, LeavesTarget, Target};
 
 use super::{Engine, Lane};
@@ -72,6 +73,25 @@ impl Endpoint {
             Ok(path) => Way::To(lane.clone(), path),
             Err(leaves) => Way::Leaves(leaves),
         }
+    }
+
+    /// Queues what the journal says is owed here: from an earlier run, or from one on this machine that was superseded.
+    pub async fn load_owed(&self, journal: &Journal) -> Result<(), JournalError> {
+        if self.options.mirror {
+            return Ok(());
+        }
+        let (relay, name, retry) = (self.relay.clone(), self.name.clone(), self.options.retry > 0);
+        let owed = journal.read(move |c| EventRow::owed(c, &relay, &name)).await?;
+        let (mine, over): (Vec<_>, Vec<_>) = owed.into_iter().partition(|o| o.state == State::Owed || retry);
+        if !over.is_empty() {
+            journal.write(move |c| over.iter().try_for_each(|o| journal::settle(c, o.seq, State::Ended))).await?;
+        }
+        for owed in mine {
+            if let (Way::To(lane, _), Ok(id)) = (self.way(&owed.path, None), owed.id.parse()) {
+                lane.push_owed(id, owed.seq).await;
+            }
+        }
+        Ok(())
     }
 
     pub fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {

@@ -27,6 +27,8 @@ pub struct Incoming {
     pub hand_over: HandOver,
     /// Where the sender waits.
     pub replier: Option<Replier>,
+    /// It cannot be forwarded; it is kept, and its sender hears so.
+    pub unusable: bool,
 }
 
 pub enum Body {
@@ -50,7 +52,7 @@ impl Engine {
             return None;
         }
         let received = Instant::now();
-        let plan = plan(endpoint, &incoming);
+        let plan = self.plan(endpoint, &incoming).await;
         let target = plan.lane.as_ref().map(|(lane, path)| lane.client.target.url(path));
         let attempt = target.clone().filter(|_| plan.at_once).map(|target| NewAttempt {
             kind: Kind::Live,
@@ -104,6 +106,43 @@ impl Engine {
         Some(commit)
     }
 
+    async fn plan(&self, endpoint: &Endpoint, incoming: &Incoming) -> Plan {
+        let settled = |state| Plan { state, lane: None, at_once: false };
+        if incoming.unusable {
+            return settled(State::Refused);
+        }
+        match endpoint.way(&incoming.head.path, incoming.head.query.as_deref()) {
+            Way::Nowhere => settled(State::Captured),
+            Way::Leaves(_) => settled(State::Refused),
+            Way::To(lane, path) => {
+                if let Some(filter) = &endpoint.options.filter
+                    && !self.passes(filter, incoming).await
+                {
+                    return settled(State::Filtered);
+                }
+                let live = matches!(incoming.hand_over, HandOver::Awaited | HandOver::Copy);
+                let at_once = live && lane.take_place();
+                Plan { state: State::Owed, lane: Some((lane, path)), at_once }
+            }
+        }
+    }
+
+    /// What cannot be read passes: an event too many is better than one that is left out by mistake.
+    async fn passes(&self, filter: &Filter, incoming: &Incoming) -> bool {
+        let body = match &incoming.body {
+            Body::Memory(bytes) => bytes.clone(),
+            Body::Parts if !filter.needs_bodies() => Bytes::new(),
+            Body::Parts => {
+                let key = BodyKey::Parts(incoming.head.id.clone());
+                match self.journal.read(move |c| key.read(c, usize::MAX)).await {
+                    Ok(body) => body.into(),
+                    Err(_) => return true,
+                }
+            }
+        };
+        subject::head_matches(filter, &incoming.head, &body)
+    }
+
     #[allow(clippy::too_many_arguments, reason = "one call; the parts have one owner each")]
     async fn fresh(
         self: &Arc<Self>,
@@ -154,7 +193,8 @@ impl Engine {
         seq: u64,
         handled: Handled,
     ) {
-        if let (Handled::OwedAgain, Some((lane, _))) = (handled, &plan.lane) {
+        // Owed and known, it may be owed to nobody's queue: a run of this machine that was superseded had it.
+        if let (Handled::OwedAgain | Handled::Known { owed: true }, Some((lane, _))) = (handled, &plan.lane) {
             lane.push_owed(incoming.id, seq).await;
         }
         if let Some(replier) = &incoming.replier {
@@ -167,27 +207,6 @@ impl Engine {
 fn give_up(plan: &Plan) {
     if let (true, Some((lane, _))) = (plan.at_once, &plan.lane) {
         lane.give_place_back();
-    }
-}
-
-fn plan(endpoint: &Endpoint, incoming: &Incoming) -> Plan {
-    let settled = |state| Plan { state, lane: None, at_once: false };
-    let left_out = |filter: &Filter| {
-        let body: &[u8] = match &incoming.body {
-            Body::Memory(bytes) => bytes,
-            Body::Parts => &[],
-        };
-        !subject::head_matches(filter, &incoming.head, body)
-    };
-    match endpoint.way(&incoming.head.path, incoming.head.query.as_deref()) {
-        Way::Nowhere => settled(State::Captured),
-        Way::Leaves(_) => settled(State::Refused),
-        Way::To(..) if endpoint.options.filter.as_ref().is_some_and(left_out) => settled(State::Filtered),
-        Way::To(lane, path) => {
-            let live = matches!(incoming.hand_over, HandOver::Awaited | HandOver::Copy);
-            let at_once = live && lane.take_place();
-            Plan { state: State::Owed, lane: Some((lane, path)), at_once }
-        }
     }
 }
 

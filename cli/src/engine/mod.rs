@@ -74,6 +74,11 @@ impl Engine {
         Running(self.clone())
     }
 
+    /// Says that the journal failed at something.
+    pub fn trouble(&self, error: &JournalError) {
+        self.journal_failed(error);
+    }
+
     fn journal_failed(&self, error: &JournalError) {
         self.emit(Activity::Trouble(Trouble {
             code: "journal",

@@ -70,10 +70,10 @@ pub async fn run(
     let marks = Marks { event_id: &this.head.id, attempt: this.n, replay: this.replay };
     let fields = request::fields(this.head, &client.target, this.shape, &marks);
     let begun = Instant::now();
-    let mut taken = Taken { begun, end: AttemptEnd::default(), answered_sender: false };
+    let mut taken = Taken::new(begun, this);
     let result = tokio::time::timeout(this.timeout, async {
         let request = build(journal, this, &fields).map_err(|_| Broke::Unsendable)?;
-        exchange(journal, client, connection, request, this, replier, &mut taken).await
+        exchange(journal, client, connection, request, replier, &mut taken).await
     })
     .await;
     let broke = match result {
@@ -81,6 +81,10 @@ pub async fn run(
         Ok(Err(broke)) => Some(broke),
         Err(_) => Some(Broke::Timeout),
     };
+    taken.flush(journal).await;
+    if let (Some(_), true, Some(replier)) = (&broke, taken.streaming, replier) {
+        replier.broken();
+    }
     let mut not_connected = None;
     if let Some(broke) = broke {
         taken.end.error = Some(broke.code(taken.end.status.is_some()));
@@ -171,10 +175,54 @@ impl From<hyper::Error> for Broke {
     }
 }
 
+/// What an attempt has so far; it outlives the exchange, which a timeout ends anywhere.
 struct Taken {
     begun: Instant,
     end: AttemptEnd,
     answered_sender: bool,
+    /// The sender has the head of an answer whose body is on its way.
+    streaming: bool,
+    seq: u64,
+    n: u32,
+    part: u32,
+    buffer: Vec<u8>,
+}
+
+impl Taken {
+    fn new(begun: Instant, this: &Try<'_>) -> Self {
+        Self {
+            begun,
+            end: AttemptEnd::default(),
+            answered_sender: false,
+            streaming: false,
+            seq: this.seq,
+            n: this.n,
+            part: 1,
+            buffer: Vec::new(),
+        }
+    }
+
+    async fn keep(&mut self, journal: &Journal, data: &[u8]) {
+        self.end.size += data.len() as u64;
+        let room = usize::try_from(KEEP - self.end.kept).unwrap_or(usize::MAX).min(data.len());
+        self.end.kept += room as u64;
+        let first = room.min(FIRST_PART - self.end.body.len());
+        self.end.body.extend_from_slice(&data[..first]);
+        self.buffer.extend_from_slice(&data[first..room]);
+        if self.buffer.len() >= FIRST_PART {
+            self.flush(journal).await;
+        }
+    }
+
+    async fn flush(&mut self, journal: &Journal) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        let (seq, n, part, data) = (self.seq, self.n, self.part, std::mem::take(&mut self.buffer));
+        self.part += 1;
+        // A failing journal is reported by whoever ends the attempt.
+        let _ = journal.write(move |c| attempt_part(c, seq, n, part, &data)).await;
+    }
 }
 
 async fn exchange(
@@ -182,32 +230,31 @@ async fn exchange(
     client: &Client,
     mut connection: Connection,
     request: Request<OutBody>,
-    this: &Try<'_>,
     replier: Option<&Replier>,
     taken: &mut Taken,
 ) -> Result<(), Broke> {
     let response = match connection.sender.try_send_request(request).await {
         Ok(response) => response,
         Err(mut error) => {
-            // The app closed a pooled connection before anything was written to it: a fresh one takes the same request.
-            let Some(request) = error.take_message().filter(|_| connection.reused) else {
-                return Err(error.into_error().into());
-            };
+            // The app closed the connection before anything was written to it: a fresh one takes the same request.
+            let Some(request) = error.take_message() else { return Err(error.into_error().into()) };
             connection = client.fresh().await.map_err(Broke::NotConnected)?;
-            connection.sender.try_send_request(request).await.map_err(|e| Broke::from(e.into_error()))?
+            connection.sender.try_send_request(request).await.map_err(|mut error| match error.take_message() {
+                Some(_) => {
+                    let what = "it closes connections before anything is sent".to_owned();
+                    Broke::NotConnected(ConnectError::Unreachable(client.target.host_port(), what))
+                }
+                None => error.into_error().into(),
+            })?
         }
     };
+    if response.status().is_informational() {
+        return Err(Broke::Garbage(format!("it answered {}, which is no answer to a webhook", response.status())));
+    }
     taken.end.ttfb_ms = Some(taken.begun.elapsed().as_millis() as u64);
     taken.end.status = Some(response.status().as_u16());
     taken.end.response = response.headers().iter().map(|(n, v)| field(n, v)).collect();
-    let mut answer =
-        Answer { journal, seq: this.seq, n: this.n, replier, streaming: false, part: 1, buffer: Vec::new() };
-    let result = answer.take(response, taken).await;
-    answer.finish(taken).await;
-    if result.is_err() && answer.streaming {
-        answer.replier.inspect(|r| r.broken());
-    }
-    result?;
+    Answer { journal, replier, taken }.take(response).await?;
     client.give_back(connection.sender).await;
     Ok(())
 }
@@ -215,19 +262,14 @@ async fn exchange(
 /// An answer on its way to the sender and into the journal.
 struct Answer<'a> {
     journal: &'a Journal,
-    seq: u64,
-    n: u32,
     replier: Option<&'a Replier>,
-    /// The sender has its head.
-    streaming: bool,
-    part: u32,
-    buffer: Vec<u8>,
+    taken: &'a mut Taken,
 }
 
 impl Answer<'_> {
-    async fn take(&mut self, response: Response<Incoming>, taken: &mut Taken) -> Result<(), Broke> {
+    async fn take(&mut self, response: Response<Incoming>) -> Result<(), Broke> {
         let (head, mut body) = response.into_parts();
-        let headers = end_to_end(&taken.end.response);
+        let headers = end_to_end(&self.taken.end.response);
         let mut gathered = Vec::new();
         let mut size = 0;
         let small = body.size_hint().exact().is_some_and(|size| size <= MAX_CHUNK as u64);
@@ -236,7 +278,7 @@ impl Answer<'_> {
         let whole = loop {
             let Ok(frame) = tokio::time::timeout_at(by, body.frame()).await else { break false };
             let Some(frame) = frame else { break true };
-            let data = self.frame(frame?, &mut trailers, taken).await;
+            let data = self.frame(frame?, &mut trailers).await;
             size += data.len();
             gathered.push(data);
             if size > MAX_CHUNK {
@@ -244,16 +286,16 @@ impl Answer<'_> {
             }
         };
         let Some(replier) = self.replier.filter(|r| r.claim()) else {
-            return self.rest(body, taken, &mut trailers, None).await;
+            return self.rest(body, &mut trailers, None).await;
         };
-        taken.answered_sender = true;
+        self.taken.answered_sender = true;
         let reply = Head { by: ReplyBy::App, status: head.status.as_u16(), headers };
         if whole && trailers.is_empty() {
             let body = if gathered.len() == 1 { gathered.remove(0) } else { gathered.concat().into() };
             replier.whole(reply, body).await;
             return Ok(());
         }
-        self.streaming = true;
+        self.taken.streaming = true;
         replier.begin(reply).await;
         let mut reader = Some(replier);
         for data in gathered {
@@ -262,9 +304,10 @@ impl Answer<'_> {
             }
         }
         if !whole {
-            self.rest(body, taken, &mut trailers, reader).await?;
+            self.rest(body, &mut trailers, reader).await?;
         }
         replier.end(end_to_end(&trailers)).await;
+        self.taken.streaming = false;
         Ok(())
     }
 
@@ -272,12 +315,11 @@ impl Answer<'_> {
     async fn rest(
         &mut self,
         mut body: Incoming,
-        taken: &mut Taken,
         trailers: &mut HeaderList,
         mut reader: Option<&Replier>,
     ) -> Result<(), Broke> {
         while let Some(frame) = body.frame().await {
-            let data = self.frame(frame?, trailers, taken).await;
+            let data = self.frame(frame?, trailers).await;
             if let Some(replier) = reader
                 && !data.is_empty()
                 && !replier.data(data).await
@@ -288,10 +330,10 @@ impl Answer<'_> {
         Ok(())
     }
 
-    async fn frame(&mut self, frame: hyper::body::Frame<Bytes>, trailers: &mut HeaderList, taken: &mut Taken) -> Bytes {
+    async fn frame(&mut self, frame: hyper::body::Frame<Bytes>, trailers: &mut HeaderList) -> Bytes {
         match frame.into_data() {
             Ok(data) => {
-                self.keep(&data, taken).await;
+                self.taken.keep(self.journal, &data).await;
                 data
             }
             Err(frame) => {
@@ -302,35 +344,12 @@ impl Answer<'_> {
             }
         }
     }
-
-    async fn keep(&mut self, data: &[u8], taken: &mut Taken) {
-        taken.end.size += data.len() as u64;
-        let room = usize::try_from(KEEP - taken.end.kept).unwrap_or(usize::MAX).min(data.len());
-        taken.end.kept += room as u64;
-        let first = room.min(FIRST_PART - taken.end.body.len());
-        taken.end.body.extend_from_slice(&data[..first]);
-        self.buffer.extend_from_slice(&data[first..room]);
-        if self.buffer.len() >= FIRST_PART {
-            self.write_part().await;
-        }
-    }
-
-    async fn write_part(&mut self) {
-        let (seq, n, part, data) = (self.seq, self.n, self.part, std::mem::take(&mut self.buffer));
-        self.part += 1;
-        // A failing journal is reported by whoever ends the attempt.
-        let _ = self.journal.write(move |c| attempt_part(c, seq, n, part, &data)).await;
-    }
-
-    async fn finish(&mut self, _taken: &Taken) {
-        if !self.buffer.is_empty() {
-            self.write_part().await;
-        }
-    }
 }
 
 fn build(journal: &Journal, this: &Try<'_>, fields: &HeaderList) -> Result<Request<OutBody>, http::Error> {
-    let trailers = (!this.head.trailers.is_empty()).then(|| header_map(&this.head.trailers)).transpose()?;
+    let trailers = request::trailers(this.head);
+    let trailers = (!trailers.is_empty()).then(|| header_map(&trailers)).transpose()?;
+    let has_trailers = trailers.is_some();
     let body = match &this.body {
         EventBody::Memory(body) => OutBody::whole(body.clone(), trailers),
         EventBody::Journal(key) => OutBody::parts(read_parts(journal, key.clone()), this.head.body_size, trailers),
@@ -340,8 +359,12 @@ fn build(journal: &Journal, this: &Try<'_>, fields: &HeaderList) -> Result<Reque
     *request.uri_mut() = this.path.parse::<Uri>()?;
     let mut headers = header_map(fields)?;
     let said_empty = this.head.body_size == 0 && this.head.headers.iter().any(|h| h.name == "content-length");
-    if said_empty && this.head.trailers.is_empty() {
+    if said_empty && !has_trailers {
         headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    if has_trailers {
+        // Without it hyper takes a GET for one without a body.
+        headers.insert(http::header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     *request.headers_mut() = headers;
     Ok(request)

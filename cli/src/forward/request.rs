@@ -64,11 +64,30 @@ pub fn fields(event: &EventHead, target: &Target, shape: &Shape, marks: &Marks<'
         fields.push(Header::new("hook-replay", "1"));
     }
     fields.extend(shape.headers.iter().cloned());
-    if !event.trailers.is_empty() {
-        let names: Vec<&str> = event.trailers.iter().map(|h| h.name.as_str()).collect();
+    let trailers = trailers(event);
+    if !trailers.is_empty() {
+        let names: Vec<&str> = trailers.iter().map(|h| h.name.as_str()).collect();
         fields.push(Header::new("trailer", names.join(", ").into_bytes()));
     }
     fields
+}
+
+/// The fields behind the body: not those that hook sets, and not those that must not stand there (RFC 9110 §6.5.1).
+pub fn trailers(event: &EventHead) -> HeaderList {
+    let forbidden = |name: &str| {
+        matches!(
+            name,
+            "authorization"
+                | "cache-control"
+                | "content-encoding"
+                | "content-range"
+                | "content-type"
+                | "max-forwards"
+                | "set-cookie"
+        )
+    };
+    let stays = |h: &&Header| !is_ours(&h.name) && !is_hop_by_hop(&h.name) && !forbidden(&h.name);
+    event.trailers.iter().filter(stays).cloned().collect()
 }
 
 /// Fields that hook sets, or that belong to the framing, whatever the sender said.

@@ -89,7 +89,7 @@ pub enum Turn {
     Begun(u32),
     /// Nothing is owed any more.
     Settled,
-    /// Another living process is at it; should it die, the event is owed again.
+    /// Somebody is at it: another living process, or another task of this one. Should it die, the event is owed again.
     Busy,
 }
 
@@ -102,7 +102,7 @@ pub fn begin_owed(connection: &Connection, journal: &Path, seq: u64, attempt: &N
     if !state.is_some_and(|s| s == State::Owed.as_str() || s == State::Retrying.as_str()) {
         return Ok(Turn::Settled);
     }
-    if open_owner(connection, seq)?.iter().any(|id| *id != attempt.owner && owner::is_alive(journal, id)) {
+    if open_owner(connection, seq)?.iter().any(|id| *id == attempt.owner || owner::is_alive(journal, id)) {
         return Ok(Turn::Busy);
     }
     insert(connection, seq, attempt).map(Turn::Begun)
@@ -148,7 +148,8 @@ pub fn end(connection: &Connection, seq: u64, n: u32, end: &AttemptEnd, state: O
         ])?;
     connection
         .prepare_cached(
-            "UPDATE events SET last_status = ?2, last_error = ?3, last_ms = ?4, state = coalesce(?5, state) WHERE seq = ?1",
+            "UPDATE events SET last_status = ?2, last_error = ?3, last_ms = ?4, state = CASE WHEN ?5 IS NULL OR (state = 'ended' AND ?5 <> 'ended') THEN state ELSE ?5 END
+             WHERE seq = ?1",
         )?
         .execute(params![seq, end.status, end.error, end.ms, state.map(State::as_str)])?;
     Ok(())

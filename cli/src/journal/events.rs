@@ -47,10 +47,17 @@ pub enum Handled {
 
 /// Records an event, and the row of its first attempt with it when that begins at once.
 pub fn record(connection: &Connection, event: &NewEvent, attempt: Option<&NewAttempt>) -> rusqlite::Result<Recorded> {
-    let mut known = connection.prepare_cached("SELECT seq, state FROM events WHERE id = ?1")?;
-    let row = known.query_row([&event.head.id], |r| Ok((r.get::<_, u64>(0)?, r.get::<_, String>(1)?))).optional()?;
+    let mut known = connection.prepare_cached("SELECT seq, state FROM events WHERE id = ?1 AND mirror = ?2")?;
+    let mirror = event.hand_over == HandOver::Copy;
+    let row = known
+        .query_row(params![event.head.id, mirror], |r| Ok((r.get::<_, u64>(0)?, r.get::<_, String>(1)?)))
+        .optional()?;
     if let Some((seq, state)) = row {
         return again(connection, seq, &state, event);
+    }
+    if event.body.is_none() && !parts_are_whole(connection, event)? {
+        // The relay hands it over again.
+        return Err(rusqlite::Error::QueryReturnedNoRows);
     }
     let given = event.hand_over == HandOver::Given;
     let state = if given { State::Recorded } else { event.state };
@@ -88,8 +95,8 @@ fn insert(connection: &Connection, event: &NewEvent, state: State) -> rusqlite::
     connection
         .prepare_cached(
             "INSERT INTO events (id, origin, parent, project, relay, endpoint, received_at, head, body, size, sha256,
-                content_type, state, queued, target)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                content_type, state, queued, target, mirror)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(params![
             event.head.id,
@@ -107,6 +114,7 @@ fn insert(connection: &Connection, event: &NewEvent, state: State) -> rusqlite::
             state.as_str(),
             event.hand_over == HandOver::Queued,
             event.target,
+            event.hand_over == HandOver::Copy,
         ])
         .map(|_| ())
 }
@@ -114,15 +122,27 @@ fn insert(connection: &Connection, event: &NewEvent, state: State) -> rusqlite::
 /// Stores a part of a large body ahead of its event's row.
 pub fn put_part(connection: &Connection, id: &str, part: u32, data: &[u8]) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("INSERT OR REPLACE INTO event_parts (id, part, data) VALUES (?1, ?2, ?3)")?
+        .prepare_cached(
+            "INSERT OR REPLACE INTO event_parts (id, part, data) SELECT ?1, ?2, ?3
+             WHERE NOT EXISTS (SELECT 1 FROM events WHERE id = ?1)",
+        )?
         .execute(params![id, part, data])
         .map(|_| ())
 }
 
+/// Settles an event that is owed; one that an attempt ended meanwhile stays as it is.
 pub fn settle(connection: &Connection, seq: u64, state: State) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE events SET state = ?2 WHERE seq = ?1")?
+        .prepare_cached("UPDATE events SET state = ?2 WHERE seq = ?1 AND state IN ('owed', 'retrying')")?
         .execute(params![seq, state.as_str()])
+        .map(|_| ())
+}
+
+/// Drops the parts of bodies that never became whole, of events that arrived before a time.
+pub fn drop_orphans(connection: &Connection, before_ms: u64) -> rusqlite::Result<()> {
+    let bound = hook_proto::EventId::from_parts(before_ms, 0).to_string();
+    connection
+        .execute("DELETE FROM event_parts WHERE id < ?1 AND id NOT IN (SELECT id FROM events)", [bound])
         .map(|_| ())
 }
 
@@ -131,6 +151,8 @@ pub fn settle(connection: &Connection, seq: u64, state: State) -> rusqlite::Resu
 pub enum BodyKey {
     Event(u64),
     Attempt(u64, u32),
+    /// An event's that has parts and no row yet.
+    Parts(String),
 }
 
 impl BodyKey {
@@ -159,12 +181,10 @@ impl BodyKey {
                 match inline {
                     None => Ok(None),
                     Some((Some(body), _)) => Ok((part == 0).then_some(body)),
-                    Some((None, id)) => connection
-                        .prepare_cached("SELECT data FROM event_parts WHERE id = ?1 AND part = ?2")?
-                        .query_row(params![id, part], |r| r.get(0))
-                        .optional(),
+                    Some((None, id)) => read_part(connection, &id, part),
                 }
             }
+            Self::Parts(id) => read_part(connection, id, part),
             Self::Attempt(seq, n) if part == 0 => Ok(connection
                 .prepare_cached("SELECT body FROM attempts WHERE event = ?1 AND n = ?2")?
                 .query_row(params![seq, n], |r| r.get::<_, Option<Vec<u8>>>(0))
@@ -178,12 +198,17 @@ impl BodyKey {
     }
 }
 
-/// Drops the parts of a body that never became whole.
-pub fn drop_parts(connection: &Connection, id: &str) -> rusqlite::Result<()> {
+fn read_part(connection: &Connection, id: &str, part: u32) -> rusqlite::Result<Option<Vec<u8>>> {
     connection
-        .prepare_cached(
-            "DELETE FROM event_parts WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE events.id = ?1)",
-        )?
-        .execute([id])
-        .map(|_| ())
+        .prepare_cached("SELECT data FROM event_parts WHERE id = ?1 AND part = ?2")?
+        .query_row(params![id, part], |r| r.get(0))
+        .optional()
+}
+
+/// Whether a large body is there whole, before anything is promised about it.
+fn parts_are_whole(connection: &Connection, event: &NewEvent) -> rusqlite::Result<bool> {
+    let stored: u64 = connection
+        .prepare_cached("SELECT coalesce(sum(length(data)), 0) FROM event_parts WHERE id = ?1")?
+        .query_row([&event.head.id], |r| r.get(0))?;
+    Ok(stored == event.head.body_size)
 }

@@ -24,7 +24,7 @@ pub use attempts::{
     Attempt, AttemptEnd, Kind, NewAttempt, Turn, begin_owed, end as end_attempt, insert as begin_attempt,
     of_event as attempts_of, put_part as attempt_part,
 };
-pub use events::{BodyKey, Handled, NewEvent, PART, Recorded, drop_parts, put_part as event_part, record, settle};
+pub use events::{BodyKey, Handled, NewEvent, PART, Recorded, drop_orphans, put_part as event_part, record, settle};
 pub use listeners::{
     Listener, Remembered, living as living_listeners, put as put_listener, remember, remembered,
     remove as remove_listener, set_state as set_listener_state,

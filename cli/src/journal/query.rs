@@ -60,7 +60,10 @@ impl EventRow {
 
     /// Events whose id begins with a prefix, at most two: one is unique, two are not.
     pub fn by_id_prefix(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Self>> {
-        let sql = format!("SELECT {COLUMNS} FROM events WHERE id >= ?1 AND id < ?1 || 'Z' || x'7f' LIMIT 2");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM events WHERE id >= ?1 AND id < ?1 || 'Z' || x'7f'
+             AND (mirror = 0 OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = events.id AND e.mirror = 0)) LIMIT 2"
+        );
         connection.prepare_cached(&sql)?.query_map([prefix], read)?.collect()
     }
 
@@ -114,18 +117,29 @@ impl EventRow {
     }
 
     /// What is owed at an endpoint, in order of arrival.
-    pub fn owed(connection: &Connection, relay: &str, endpoint: &str) -> rusqlite::Result<Vec<(String, u64, State)>> {
+    pub fn owed(connection: &Connection, relay: &str, endpoint: &str) -> rusqlite::Result<Vec<Owed>> {
         connection
             .prepare_cached(
-                "SELECT id, seq, state FROM events WHERE relay = ?1 AND endpoint = ?2 AND state IN ('owed', 'retrying')
-                 ORDER BY id",
+                "SELECT id, seq, state, head FROM events WHERE relay = ?1 AND endpoint = ?2 AND state IN ('owed', 'retrying')
+                 AND mirror = 0 ORDER BY id",
             )?
             .query_map([relay, endpoint], |r| {
                 let state: String = r.get(2)?;
-                Ok((r.get(0)?, r.get(1)?, State::parse(&state).unwrap_or(State::Owed)))
+                let head: Vec<u8> = r.get(3)?;
+                let path = EventHead::decode(head.as_slice()).map(|h| h.path).unwrap_or_default();
+                Ok(Owed { id: r.get(0)?, seq: r.get(1)?, state: State::parse(&state).unwrap_or(State::Owed), path })
             })?
             .collect()
     }
+}
+
+/// An event that waits for its target.
+#[derive(Debug, Clone)]
+pub struct Owed {
+    pub id: String,
+    pub seq: u64,
+    pub state: State,
+    pub path: String,
 }
 
 /// Whether a project has events, so that `last` means its own.

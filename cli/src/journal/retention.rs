@@ -29,7 +29,7 @@ pub fn prune(connection: &Connection, now: u64, keep_ms: u64, keep_bytes: u64) -
     }
     let oldest = if used(connection)? > keep_bytes { u64::MAX >> 1 } else { now.saturating_sub(keep_ms) };
     let mut settled = connection.prepare_cached(
-        "SELECT seq, id FROM events WHERE received_at < ?1 AND state NOT IN ('owed', 'retrying')
+        "SELECT seq, id FROM events WHERE received_at < ?1 AND state NOT IN ('owed', 'retrying', 'held')
             AND NOT EXISTS (SELECT 1 FROM attempts WHERE event = seq AND ended_at IS NULL) ORDER BY received_at LIMIT ?2",
     )?;
     let batch: Vec<(u64, String)> = settled

@@ -18,7 +18,8 @@ const SQLITE_MIN: i32 = 3_051_003;
 const CREATE: &str = "
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
+    id TEXT NOT NULL,
+    mirror INTEGER NOT NULL,     -- a copy for --mirror, beside the event itself
     origin TEXT NOT NULL,
     parent TEXT,
     project TEXT NOT NULL,
@@ -40,9 +41,10 @@ CREATE TABLE events (
     last_status INTEGER,         -- of the last ended attempt, for filters
     last_error TEXT,
     last_ms INTEGER,
-    attempts INTEGER NOT NULL DEFAULT 0
+    attempts INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (id, mirror)
 );
-CREATE INDEX events_open ON events (relay, endpoint, id) WHERE state IN ('owed', 'retrying');
+CREATE INDEX events_open ON events (relay, endpoint, id) WHERE state IN ('owed', 'retrying') AND mirror = 0;
 CREATE INDEX events_project ON events (project, seq);
 CREATE INDEX events_time ON events (received_at);
 CREATE INDEX events_status ON events (last_status);

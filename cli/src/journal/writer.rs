@@ -19,6 +19,8 @@ use super::schema::write_error;
 const GROUP: usize = 256;
 /// How long an fsync that was asked for may wait for more to come.
 const SYNC_WITHIN: Duration = Duration::from_millis(100);
+/// How long after its commit somebody may still ask.
+const ASK_WITHIN: Duration = Duration::from_secs(2);
 /// Commits after which it does not wait.
 const SYNC_AFTER: u64 = 128;
 
@@ -72,6 +74,7 @@ impl Writer {
             path: path.clone(),
             committed: 0,
             unsynced_since: None,
+            last_commit: Instant::now(),
         };
         std::thread::Builder::new()
             .name("journal".into())
@@ -128,6 +131,7 @@ struct Thread {
     path: Arc<Path>,
     committed: Commit,
     unsynced_since: Option<Instant>,
+    last_commit: Instant,
 }
 
 impl Thread {
@@ -152,9 +156,9 @@ impl Thread {
             Some(since) if self.want_sync.load(Ordering::Acquire) => {
                 self.changes.recv_timeout(SYNC_WITHIN.saturating_sub(since.elapsed()))?
             }
-            // Whoever asks for a sync does so right after a commit, and must be seen.
-            Some(_) => self.changes.recv_timeout(SYNC_WITHIN)?,
-            None => self.changes.recv().map_err(|_| RecvTimeoutError::Disconnected)?,
+            // Whoever asks for a sync does so right after a commit, and must be seen; later nobody will.
+            Some(_) if self.last_commit.elapsed() < ASK_WITHIN => self.changes.recv_timeout(SYNC_WITHIN)?,
+            _ => self.changes.recv().map_err(|_| RecvTimeoutError::Disconnected)?,
         };
         let mut group = vec![first];
         while group.len() < GROUP
@@ -172,6 +176,7 @@ impl Thread {
             Ok(finishes) => {
                 self.committed += 1;
                 self.unsynced_since.get_or_insert_with(Instant::now);
+                self.last_commit = Instant::now();
                 finishes.into_iter().for_each(|finish| finish(Ok(self.committed)));
                 Ok(())
             }

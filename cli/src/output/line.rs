@@ -24,6 +24,7 @@ pub struct LineLog {
     columns_passing: usize,
     same: Option<Same>,
     was_ready: bool,
+    shown_urls: Vec<String>,
     bodies: HashMap<u64, bytes::Bytes>,
 }
 
@@ -38,7 +39,15 @@ struct Same {
 
 impl LineLog {
     pub fn new(ui: Arc<Ui>, verbose: u8) -> Self {
-        Self { ui, verbose, columns_passing: 0, same: None, was_ready: false, bodies: HashMap::new() }
+        Self {
+            ui,
+            verbose,
+            columns_passing: 0,
+            same: None,
+            was_ready: false,
+            shown_urls: Vec::new(),
+            bodies: HashMap::new(),
+        }
     }
 
     pub fn show(&mut self, activity: &Activity) {
@@ -128,7 +137,11 @@ impl LineLog {
             if many {
                 self.status(&format!("  Endpoint     {}", endpoint.name));
             }
-            self.status(&format!("  Public URL   {}", self.ui.err.ink(Ink::Bold, sanitize(&endpoint.public_url))));
+            // The address that people copy comes from the relay itself.
+            if endpoint.embedded {
+                self.status(&format!("  Public URL   {}", self.ui.err.ink(Ink::Bold, sanitize(&endpoint.public_url))));
+                self.shown_urls.push(endpoint.public_url.clone());
+            }
             if endpoint.forward_to.is_empty() {
                 self.status(
                     "  Forwards to  nowhere: events are kept and answered 200. Add --forward-to localhost:3000",
@@ -166,7 +179,9 @@ impl LineLog {
                 self.status("  Mirror       copies of live events only; another listener answers the senders");
             }
             if endpoint.embedded {
-                self.status("  Reachable    from this machine only. From outside: --relay https://… or hook login (a relay of your own: hook relay)");
+                self.status(
+                    "  Reachable    from this machine. From outside: hook listen --relay https://… (or hook login)",
+                );
             }
             self.status("");
         }
@@ -189,6 +204,10 @@ impl LineLog {
     fn ready(&mut self, endpoints: &[Endpoint], after: Duration) {
         self.was_ready = true;
         self.clear_passing();
+        for endpoint in endpoints.iter().filter(|e| !self.shown_urls.contains(&e.public_url)) {
+            // The relay gives out another address than the one we dial.
+            self.status(&format!("  Public URL   {}", self.ui.err.ink(Ink::Bold, sanitize(&endpoint.public_url))));
+        }
         let url = endpoints.first().map(|e| e.public_url.as_str()).unwrap_or_default();
         self.status(&format!(
             "Ready in {:.1} s. Paste the public URL into your provider, or send a test event now:",
@@ -380,7 +399,7 @@ pub fn settled_line(row: &EventRow, paint: Paint) -> String {
 fn line(row: &EventRow, at: u64, status: &str, took: &str, word: &str, paint: Paint) -> String {
     let path = crate::subject::path(&row.head);
     format!(
-        "{}  {:<5}{status}{took:>9}  {word}{} {}",
+        "{}  {:<4} {status}{took:>9}  {word}{} {}",
         paint.ink(Ink::Dim, text::clock(at)),
         format!("#{}", row.seq),
         paint.ink(Ink::Bold, sanitize(&row.head.method)),

@@ -79,6 +79,13 @@ impl Session {
             for wanted in &self.wanted {
                 wanted.endpoint.lanes().for_each(|lane| lane.behind());
             }
+            let ended = match ended {
+                // A proxy that stands in for a relay while it restarts says such things.
+                Ended::Finished(failure) if ready && failure.code == "not_a_relay" => {
+                    Ended::Lost { error: "relay_error", detail: failure.what, wait: None }
+                }
+                other => other,
+            };
             match ended {
                 Ended::Finished(failure) => return failure,
                 Ended::Lost { error, detail, wait } => {

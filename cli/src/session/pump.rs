@@ -1,6 +1,7 @@
 //! One connection, from its hello to its end: frames in, hand-overs to the engine, acks out.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ use crate::platform;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Header fields that a relay may hand over; its own limit is far below.
 const MAX_FIELDS: usize = 1024;
+/// A body that a relay may announce; its own limit is far below.
+const MAX_BODY: u64 = 1 << 30;
 
 pub struct OpenedUrls {
     pub urls: Vec<String>,
@@ -98,10 +101,11 @@ struct Connection {
     /// Answered ones are swept out when there are this many.
     sweep_at: usize,
     /// Large bodies on their way in.
-    growing: HashMap<u64, mpsc::UnboundedSender<wire::Chunk>>,
+    growing: HashMap<u64, (mpsc::UnboundedSender<wire::Chunk>, Arc<AtomicU64>)>,
     waiting: u64,
     announced: bool,
-    go_away: Option<Duration>,
+    /// Why and for how long the relay will be gone.
+    go_away: Option<(String, Duration)>,
 }
 
 impl Connection {
@@ -136,7 +140,11 @@ impl Connection {
                         Ok(Ok(Some(kind))) => kind,
                         Ok(Ok(None)) => continue,
                         Ok(Err(bad)) => return lost("protocol", bad),
-                        Err(Ended::Lost { error, detail, .. }) => return Ended::Lost { error, detail, wait: self.go_away },
+                        Err(Ended::Lost { error, detail, wait }) => {
+                            let said = self.go_away.take();
+                            let detail = said.as_ref().map_or(detail, |(reason, _)| reason.clone());
+                            return Ended::Lost { error, detail, wait: said.map(|(_, wait)| wait).or(wait) };
+                        }
                         Err(ended) => return ended,
                     };
                     if let Err(ended) = self.take(session, kind) {
@@ -188,15 +196,28 @@ impl Connection {
                 if let Some(route) = self.routes.get_mut(opened.route.wrapping_sub(1) as usize) {
                     route.epoch = Some(opened.epoch);
                     route.url = opened.public_url;
-                    self.waiting += opened.waiting;
+                    self.waiting = self.waiting.saturating_add(opened.waiting);
                 }
+            }
+            Kind::Refused(refused) if refused.code == "storage" => {
+                // Its disk is full, most likely: it may be better soon.
+                let wait = Some(Duration::from_secs(5));
+                return Err(Ended::Lost {
+                    error: "relay_error",
+                    detail: crate::sanitize::sanitize(&refused.message).into_owned(),
+                    wait,
+                });
             }
             Kind::Refused(refused) => return Err(Ended::Finished(self.refused(session, &refused))),
             Kind::Event(event) => self.event(event)?,
             Kind::EventData(chunk) => {
                 let stream = chunk.stream;
                 let end = chunk.end;
-                if let Some(body) = self.growing.get(&stream) {
+                if let Some((body, uncredited)) = self.growing.get(&stream) {
+                    let size = chunk.data.len() as u64;
+                    if uncredited.fetch_add(size, Ordering::AcqRel) + size > WINDOW {
+                        return Err(lost("protocol", "the relay sent more than its credit"));
+                    }
                     let _ = body.send(chunk);
                 }
                 if end {
@@ -214,12 +235,16 @@ impl Connection {
                 }
             }
             Kind::CaughtUp(route) => {
+                let engine = self.engine.clone();
                 if let Some(route) = self.route(route.route) {
-                    route.wanted.endpoint.lanes().for_each(|lane| lane.caught_up());
+                    tokio::spawn(caught_up(engine, route.wanted.endpoint.clone()));
                 }
             }
             Kind::Superseded(superseded) => return self.superseded(session, &superseded),
-            Kind::GoAway(go) => self.go_away = Some(Duration::from_millis(go.retry_after.min(60_000))),
+            Kind::GoAway(go) => {
+                let wait = Duration::from_millis(go.retry_after.min(60_000));
+                self.go_away = Some((crate::sanitize::sanitize(&go.reason).into_owned(), wait));
+            }
             Kind::Credit(credit) => {
                 if let Some(replier) = self.replier(credit.stream) {
                     replier.add_credit(credit.bytes);
@@ -235,13 +260,17 @@ impl Connection {
         // Frames of a route that is not ours, or of an epoch that is over, are not for us.
         let Some(route) = self.route(event.route).filter(|r| r.epoch == Some(event.epoch)) else { return Ok(()) };
         let endpoint = route.wanted.endpoint.clone();
-        let Some(head) = event.head else { return Err(lost("protocol", "an event without a head")) };
+        // One event that cannot be taken must not keep the others away, however often the relay hands it over.
+        let Some(mut head) = event.head else { return Ok(()) };
         let (Ok(id), Ok(hand_over)) = (head.id.parse::<EventId>(), HandOver::try_from(event.state)) else {
-            return Err(lost("protocol", "an event that this version cannot take"));
+            return Ok(());
         };
-        if head.headers.len() + head.trailers.len() > MAX_FIELDS || head.received_at > i64::MAX as u64 {
-            return Err(lost("protocol", "an event with too many header fields"));
+        let unusable = head.headers.len() + head.trailers.len() > MAX_FIELDS;
+        if unusable {
+            head.headers.truncate(MAX_FIELDS);
+            head.trailers.clear();
         }
+        head.received_at = head.received_at.min(i64::MAX as u64);
         let replier = (hand_over == HandOver::Awaited).then(|| {
             let replier = Replier::new(event.stream, self.outbox.clone());
             if self.repliers.len() >= self.sweep_at {
@@ -259,18 +288,20 @@ impl Connection {
             head,
             hand_over,
             replier,
+            unusable,
         };
         let handed = Handed { engine: self.engine.clone(), endpoint, stream: event.stream, acks: self.acks.clone() };
         if inline {
             tokio::spawn(handed.take(incoming));
             return Ok(());
         }
-        if incoming.head.body_size > i64::MAX as u64 {
-            return Err(lost("protocol", "an event of impossible size"));
+        if incoming.head.body_size > MAX_BODY {
+            return Ok(());
         }
         let (tx, rx) = mpsc::unbounded_channel();
-        self.growing.insert(event.stream, tx);
-        tokio::spawn(gather(handed, incoming, rx, self.outbox.clone()));
+        let uncredited = Arc::new(AtomicU64::new(0));
+        self.growing.insert(event.stream, (tx, uncredited.clone()));
+        tokio::spawn(gather(handed, incoming, rx, uncredited, self.outbox.clone()));
         Ok(())
     }
 
@@ -318,6 +349,14 @@ impl Connection {
     }
 }
 
+/// What is older goes first: what the relay handed over is queued already, and what the journal owes is looked up again.
+async fn caught_up(engine: Arc<Engine>, endpoint: Arc<Endpoint>) {
+    if let Err(error) = endpoint.load_owed(&engine.journal).await {
+        engine.trouble(&error);
+    }
+    endpoint.lanes().for_each(|lane| lane.caught_up());
+}
+
 /// A hand-over whose body is complete.
 struct Handed {
     engine: Arc<Engine>,
@@ -338,33 +377,33 @@ impl Handed {
     }
 }
 
-/// Takes in a large body: parts into the journal as they come, credit back as they are committed, the event's row last.
+/// Takes in a large body: parts into the journal as they come, credit back as they are taken, the event's row last.
+/// Half a body leaves parts that the next hand-over of the same event writes again.
 async fn gather(
     handed: Handed,
     mut incoming: Incoming,
     mut chunks: mpsc::UnboundedReceiver<wire::Chunk>,
+    uncredited: Arc<AtomicU64>,
     outbox: Outbox,
 ) {
     let mut hash = Sha256::new();
     let mut part = Vec::with_capacity(journal::PART);
-    let (mut parts, mut size, mut uncredited) = (0, 0, 0);
+    let (mut parts, mut size) = (0, 0);
     let journal = handed.engine.journal.clone();
     let id = incoming.head.id.clone();
-    let mut whole = false;
     while let Some(chunk) = chunks.recv().await {
-        size += chunk.data.len() as u64;
-        uncredited += chunk.data.len() as u64;
-        if size > incoming.head.body_size || uncredited > WINDOW {
-            break;
+        let bytes = chunk.data.len() as u64;
+        size += bytes;
+        if size > incoming.head.body_size {
+            return;
         }
         hash.update(&chunk.data);
         part.extend_from_slice(&chunk.data);
         if part.len() >= journal::PART || chunk.end {
-            let data = std::mem::replace(&mut part, Vec::with_capacity(journal::PART));
             // Parts are of exact size, so that a byte's part can be computed.
-            let (data, rest) = split(data, chunk.end);
-            part.extend_from_slice(&rest);
-            for piece in data {
+            let (pieces, rest) = split(std::mem::take(&mut part), chunk.end);
+            part = rest;
+            for piece in pieces {
                 let (id, n) = (id.clone(), parts);
                 parts += 1;
                 if journal.write(move |c| journal::event_part(c, &id, n, &piece)).await.is_err() {
@@ -372,20 +411,17 @@ async fn gather(
                 }
             }
         }
-        // The journal has it, or holds less than a part of it in memory.
-        let credit = wire::Credit { stream: handed.stream, bytes: std::mem::take(&mut uncredited) };
+        uncredited.fetch_sub(bytes, Ordering::AcqRel);
+        let credit = wire::Credit { stream: handed.stream, bytes };
         let _ = outbox.urgent(ToRelay::to_frame(to_relay::Kind::Credit(credit)));
         if chunk.end {
-            whole = size == incoming.head.body_size;
             break;
         }
     }
-    if whole {
+    if size == incoming.head.body_size {
         incoming.sha256 = hash.finalize().into();
-        return handed.take(incoming).await;
+        handed.take(incoming).await;
     }
-    // Half a body is nothing; the relay hands the event over again.
-    let _ = journal.write(move |c| journal::drop_parts(c, &id)).await;
 }
 
 fn split(data: Vec<u8>, end: bool) -> (Vec<Vec<u8>>, Vec<u8>) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hook_proto::wire::{self, MAX_CHUNK, ToRelay, WINDOW, to_relay};
@@ -25,6 +26,9 @@ pub struct Head {
     pub status: u16,
     pub headers: HeaderList,
 }
+
+/// How long a sender may leave its answer unread.
+const READ_WITHIN: Duration = Duration::from_secs(30);
 
 const WAITING: u8 = 0;
 const CLAIMED: u8 = 1;
@@ -91,8 +95,17 @@ impl Replier {
     pub async fn data(&self, mut data: Bytes) -> bool {
         while !data.is_empty() {
             let piece = data.split_to(data.len().min(MAX_CHUNK));
-            let Ok(permit) = self.0.credit.acquire_many(piece.len() as u32).await else { return false };
-            permit.forget();
+            // A sender that does not read must not keep an attempt, and with it the events behind it.
+            let credit = self.0.credit.acquire_many(piece.len() as u32);
+            match tokio::time::timeout(READ_WITHIN, credit).await {
+                Ok(Ok(permit)) => permit.forget(),
+                Ok(Err(_)) => return false,
+                Err(_) => {
+                    self.left();
+                    self.broken();
+                    return false;
+                }
+            }
             let chunk = wire::Chunk { stream: self.0.stream, data: piece, end: false, trailers: Vec::new() };
             if self.0.outbox.chunk(ToRelay::to_frame(to_relay::Kind::ReplyData(chunk))).await.is_err() {
                 return false;

@@ -166,7 +166,11 @@ fn an_app_that_switches_protocols_harms_nobody_else() {
     let listen = hook.listen(["--forward-to", &app.url()]);
     assert_bad_gateway(&post(&format!("{}/odd", listen.url()), "{}"), "your app");
     assert_eq!(post(&listen.url(), "{}").text(), "ok");
-    assert_eq!(listen.of_type("tunnel").iter().filter(|t| t["state"] == "reconnecting").count(), 0, "the session goes on");
+    assert_eq!(
+        listen.of_type("tunnel").iter().filter(|t| t["state"] == "reconnecting").count(),
+        0,
+        "the session goes on"
+    );
 }
 
 #[test]

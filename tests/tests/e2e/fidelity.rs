@@ -92,7 +92,8 @@ fn what_no_http_stack_takes_in_a_url_is_refused_and_never_changed() {
     let (hook, app, _listen, url) = tunnel();
     for bad in [b"/<x".as_slice(), b"/x>", b"/`", b"/\xc3", b"/\x01", b"?<", b"?>", b"?\"", b"?\xff", b"/a b"] {
         let mut sender = Sender::to(&url);
-        let line = [b"POST ", sender.path().as_bytes(), bad, b" HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"].concat();
+        let line =
+            [b"POST ", sender.path().as_bytes(), bad, b" HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"].concat();
         assert_eq!(sender.send(line).response().status, 400, "{}", bad.escape_ascii());
     }
     assert_eq!((app.count(), hook.events().len()), (0, 0));

@@ -14,14 +14,18 @@ fn an_output_that_nobody_reads_stalls_nothing() {
             command.args(["--output", "json", "--body"]);
         }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (mut out, mut err) = (BufReader::new(child.stdout.take().unwrap()), BufReader::new(child.stderr.take().unwrap()));
+        let (mut out, mut err) =
+            (BufReader::new(child.stdout.take().unwrap()), BufReader::new(child.stderr.take().unwrap()));
         // What a person reads before turning to something else, with the terminal stopped by Ctrl-S or a pager.
         let mut url = String::new();
         while url.is_empty() {
             let mut line = String::new();
             let read = if json { out.read_line(&mut line) } else { err.read_line(&mut line) };
             assert!(read.unwrap() > 0, "it ended");
-            url = line.split(['"', ' ', '\n']).find(|w| w.starts_with("http://") && w.matches('/').count() == 3).map_or(String::new(), str::to_owned);
+            url = line
+                .split(['"', ' ', '\n'])
+                .find(|w| w.starts_with("http://") && w.matches('/').count() == 3)
+                .map_or(String::new(), str::to_owned);
             if url.contains(&app.port().to_string()) {
                 url.clear();
             }

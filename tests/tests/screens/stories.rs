@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use hook_tests::{Answer, App, Gate, Hook, post, request, wait_until};
+use hook_tests::{Answer, App, Gate, Hook, Sender, post, request, wait_until};
 use insta::assert_snapshot;
 
 use crate::plain::Plain;
@@ -97,6 +97,25 @@ fn slower_than_the_sender_waits() {
     screen.nexts(1);
     gate.open();
     screen.line(1);
+    assert_snapshot!(screen.interrupted());
+}
+
+#[test]
+fn the_sender_leaves_before_its_answer() {
+    let gate = Gate::closed();
+    let (hook, app) = (Hook::new(), App::new());
+    let screen = Screen::stripe(&hook, &app, &[]);
+    app.answers(Answer::ok("late").after(&gate));
+    let mut sender = Sender::to(&screen.url());
+    sender.head("POST", "", &[("Content-Length", b"2")]).send("{}");
+    app.request(1);
+    sender.vanish();
+    // The next one's answer comes after the relay has seen the first one leave.
+    app.answers(Answer::ok("ok"));
+    post(&screen.url(), "{}");
+    screen.line(2);
+    gate.open();
+    screen.line(1).err("the sender left");
     assert_snapshot!(screen.interrupted());
 }
 

@@ -33,10 +33,6 @@ impl Place {
         matches!(self, Self::PipeInColour | Self::PtyInColour)
     }
 
-    pub fn has_signs(self) -> bool {
-        !matches!(self, Self::Dumb | Self::NoUtf8)
-    }
-
     fn environment(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Pipe | Self::PipeInColour => &[],

@@ -33,8 +33,9 @@ pub async fn remembered(
     project: &str,
     relay_key: &str,
     asked: Option<&EndpointName>,
+    place: usize,
 ) -> Result<(EndpointName, Option<u16>), Failure> {
-    let (project, key) = (project.to_owned(), key(relay_key, asked));
+    let (project, key) = (project.to_owned(), key(relay_key, asked, place));
     let known = journal.read(move |c| journal::remembered(c, &project, &key)).await?;
     let port = known.as_ref().map(|k| k.port).filter(|p| *p != 0);
     let name = match asked {
@@ -48,18 +49,22 @@ pub async fn remember(
     journal: &Journal,
     project: &str,
     relay_key: &str,
-    asked: Option<&EndpointName>,
+    (asked, place): (Option<&EndpointName>, usize),
     name: &EndpointName,
     port: u16,
 ) -> Result<(), Failure> {
-    let (project, key) = (project.to_owned(), key(relay_key, asked));
+    let (project, key) = (project.to_owned(), key(relay_key, asked, place));
     let what = Remembered { endpoint: name.to_string(), port };
     journal.write(move |c| journal::remember(c, &project, &key, &what)).await?;
     Ok(())
 }
 
-fn key(relay_key: &str, asked: Option<&EndpointName>) -> String {
-    format!("{relay_key} {}", asked.map_or("", EndpointName::as_str))
+/// `place` tells the unnamed endpoints of one hook.toml apart.
+fn key(relay_key: &str, asked: Option<&EndpointName>, place: usize) -> String {
+    match asked {
+        Some(name) => format!("{relay_key} {name}"),
+        None => format!("{relay_key} #{place}"),
+    }
 }
 
 /// Another process of this directory that holds the same endpoint of its own embedded relay.

@@ -3,6 +3,7 @@
 mod args;
 mod demo;
 mod embedded;
+mod screen;
 mod tally;
 
 use std::sync::{Arc, Mutex};
@@ -13,6 +14,7 @@ use tokio::sync::mpsc;
 pub use args::ListenArgs;
 use args::{OutputKind, Plan};
 use embedded::Embedded;
+use screen::Screen;
 use tally::Tally;
 
 use super::Context;
@@ -22,7 +24,7 @@ use crate::engine::{Endpoint, Engine};
 use crate::failure::{Exit, Failure};
 use crate::filter::Filter;
 use crate::forward::{Client, ConnectError};
-use crate::journal::{self, EventRow, Journal, Listener, Owner, State};
+use crate::journal::{self, Journal, Listener, Owner};
 use crate::output::{Output, json, line};
 use crate::platform::{self, Signal, Signals};
 use crate::session::{self, Relay, Session, Wanted};
@@ -31,6 +33,8 @@ use crate::session::{self, Relay, Session, Wanted};
 const GRACE: Duration = Duration::from_secs(3);
 /// How long a target may take to be looked for before the banner is shown.
 const PROBE: Duration = Duration::from_millis(100);
+/// Parts without an event that are older belong to nobody's upload.
+const ORPHANS: u64 = 86_400_000;
 const HOUR: Duration = Duration::from_secs(3600);
 /// Where people's apps listen.
 const USUAL_PORTS: [u16; 9] = [3000, 3001, 4000, 4242, 5000, 5173, 8000, 8080, 8888];
@@ -40,12 +44,12 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
     let mut signals = Signals::new().map_err(|e| Failure::local(format!("no signals: {e}.")))?;
     let until = args.until.as_deref().map(crate::event_ref::filter).transpose()?;
     let (activities, mut inbox) = mpsc::unbounded_channel();
-    let mut output = output(context, &args);
+    let screen = Screen::start(output(context, &args));
     let set_up = set_up(context, &args, until.as_ref(), activities).await;
     let running = match set_up {
         Ok(running) => running,
         // In JSON mode everything is a line on standard output, failures too.
-        Err(failure) if args.output == OutputKind::Json => return Ok(fatal(&mut output, &failure)),
+        Err(failure) if args.output == OutputKind::Json => return Ok(fatal(screen, &failure)),
         Err(failure) => return Err(failure),
     };
     let Running { engine, session, listeners, embedded, endpoints, mut demo } = running;
@@ -59,7 +63,7 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
             signal = signals.next() => break Ended::Signal(signal),
             activity = inbox.recv() => {
                 let Some(activity) = activity else { break Ended::Signal(Signal::Terminate) };
-                output.show(&activity);
+                screen.show(activity.clone());
                 if let Activity::Ready { endpoints, .. } = &activity {
                     listeners.register(endpoints);
                     if let (Some(demo), Some(endpoint)) = (demo.take(), endpoints.first()) {
@@ -75,10 +79,12 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
                 }
             }
             failure = &mut session => break Ended::Session(failure),
-            _ = failed.changed() => {
+            changed = failed.changed() => {
                 let error = failed.borrow_and_update().clone();
-                if let Some(error) = error {
-                    break Ended::Session(error.into());
+                match error {
+                    Some(error) => break Ended::Session(error.into()),
+                    None if changed.is_err() => break Ended::Session(Failure::local("the journal's writer stopped.").next("hook doctor")),
+                    None => {}
                 }
             }
             () = until_deadline(deadline) => break Ended::TimedOut,
@@ -91,8 +97,8 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
             while engine.running() > 0 && tokio::time::Instant::now() < end {
                 tokio::select! {
                     activity = inbox.recv() => if let Some(activity) = activity {
-                        output.show(&activity);
                         tally.count(&activity, None);
+                        screen.show(activity);
                     },
                     _ = &mut session, if !matches!(ended, Ended::Session(_)) => break,
                     () = tokio::time::sleep(Duration::from_millis(20)) => {}
@@ -111,15 +117,16 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
     listeners.remove().await;
     let _ = engine.journal.flush().await;
     while let Ok(activity) = inbox.try_recv() {
-        output.show(&activity);
         tally.count(&activity, None);
+        screen.show(activity);
     }
     let owed = endpoints.iter().flat_map(|e| e.lanes()).map(|lane| lane.owed() as u64).sum();
     let (exit, reason, failure) = ended.outcome(args.timeout_after, listeners.was_ready());
     if let Some(failure) = failure {
-        show_failure(&mut output, &failure);
+        screen.show(trouble(&failure));
     }
-    output.show(&Activity::Stopped(tally.stopped(begun.elapsed(), owed, reason)));
+    screen.show(Activity::Stopped(tally.stopped(begun.elapsed(), owed, reason)));
+    screen.finish();
     if let Some(embedded) = embedded {
         embedded.stop().await;
     }
@@ -222,7 +229,7 @@ async fn set_up(
         engine.emit(Activity::Connecting { relay: relay.authority.clone() });
     }
     for endpoint in &endpoints {
-        load_owed(&journal, endpoint).await?;
+        endpoint.load_owed(&journal).await?;
         for lane in endpoint.lanes() {
             // A mirror has no backlog.
             if endpoint.options.mirror {
@@ -273,10 +280,14 @@ struct Reached {
 
 async fn reach(journal: &Journal, project: &str, plans: &[Plan], chosen: Option<Relay>) -> Result<Reached, Failure> {
     let relay_key = chosen.as_ref().map_or_else(|| embedded::KEY.to_owned(), Relay::url);
-    let mut names = Vec::new();
+    let mut names: Vec<hook_proto::EndpointName> = Vec::new();
     let mut port = None;
-    for plan in plans {
-        let (name, last_port) = embedded::remembered(journal, project, &relay_key, plan.name.as_ref()).await?;
+    for (i, plan) in plans.iter().enumerate() {
+        let (name, last_port) = embedded::remembered(journal, project, &relay_key, plan.name.as_ref(), i).await?;
+        if names.contains(&name) {
+            return Err(Failure::usage(format!("two endpoints of hook.toml have the name \"{name}\"."))
+                .next("give each its own name"));
+        }
         if chosen.is_none()
             && let Some(other) = embedded::other(journal, project, &name).await?
         {
@@ -298,8 +309,8 @@ async fn reach(journal: &Journal, project: &str, plans: &[Plan], chosen: Option<
             (embedded.relay.clone(), embedded.public_url.clone(), Some(embedded), port)
         }
     };
-    for (plan, name) in plans.iter().zip(&names) {
-        embedded::remember(journal, project, &relay_key, plan.name.as_ref(), name, port).await?;
+    for (i, (plan, name)) in plans.iter().zip(&names).enumerate() {
+        embedded::remember(journal, project, &relay_key, (plan.name.as_ref(), i), name, port).await?;
     }
     let names = names.iter().map(ToString::to_string).collect();
     Ok(Reached { relay, relay_key, public_base, names, embedded })
@@ -370,36 +381,13 @@ async fn other(target: &crate::target::Target) -> Option<u16> {
     None
 }
 
-/// What an earlier run left owed goes first.
-async fn load_owed(journal: &Journal, endpoint: &Arc<Endpoint>) -> Result<(), Failure> {
-    if endpoint.options.mirror {
-        return Ok(());
-    }
-    let (relay, name) = (endpoint.relay.clone(), endpoint.name.clone());
-    let owed = journal.read(move |c| EventRow::owed(c, &relay, &name)).await?;
-    let retry = endpoint.options.retry > 0;
-    let (mine, over): (Vec<_>, Vec<_>) = owed.into_iter().partition(|(_, _, state)| *state == State::Owed || retry);
-    journal.write(move |c| over.iter().try_for_each(|(_, seq, _)| journal::settle(c, *seq, State::Ended))).await?;
-    let paths: Vec<_> = {
-        let mine = mine.clone();
-        let rows = move |c: &rusqlite::Connection| {
-            mine.iter().map(|(_, seq, _)| EventRow::by_seq(c, *seq)).collect::<rusqlite::Result<Vec<_>>>()
-        };
-        journal.read(rows).await?
-    };
-    for row in paths.into_iter().flatten() {
-        let way = endpoint.way(&row.head.path, row.head.query.as_deref());
-        if let (crate::engine::Way::To(lane, _), Ok(id)) = (way, row.id.parse()) {
-            lane.push_owed(id, row.seq).await;
-        }
-    }
-    Ok(())
-}
-
 /// Lets old settled events go, a batch at a time.
 async fn prune_hourly(engine: Arc<Engine>) {
     let mut warned = false;
     loop {
+        let orphans = platform::now_ms().saturating_sub(ORPHANS);
+        // Nobody waits for this; a failing journal is reported by the writer itself.
+        drop(engine.journal.write(move |c| journal::drop_orphans(c, orphans)));
         let pruned = engine
             .journal
             .write(|c| journal::prune(c, platform::now_ms(), journal::KEEP_MS, journal::KEEP_BYTES))
@@ -486,18 +474,19 @@ fn output(context: &Context, args: &ListenArgs) -> Output {
     }
 }
 
-fn fatal(output: &mut Output, failure: &Failure) -> Exit {
-    show_failure(output, failure);
+fn fatal(screen: Screen, failure: &Failure) -> Exit {
+    screen.show(trouble(failure));
+    screen.finish();
     failure.exit
 }
 
-fn show_failure(output: &mut Output, failure: &Failure) {
-    output.show(&Activity::Trouble(activity::Trouble {
+fn trouble(failure: &Failure) -> Activity {
+    Activity::Trouble(activity::Trouble {
         code: failure.code,
         message: failure.what.clone(),
         next: failure.next.first().cloned(),
         fatal: true,
-    }));
+    })
 }
 
 async fn until_deadline(deadline: Option<tokio::time::Instant>) {

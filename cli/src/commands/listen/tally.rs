@@ -53,7 +53,7 @@ impl Tally {
                     (None, _) => Fate::Failed,
                 };
                 self.set(tried.row.seq, fate);
-                let body = self.bodies.get(&tried.row.seq).cloned().unwrap_or_default();
+                let body = self.bodies.remove(&tried.row.seq).unwrap_or_default();
                 let mut row = (*tried.row).clone();
                 row.state = State::Ended;
                 let attempts = std::slice::from_ref(a);

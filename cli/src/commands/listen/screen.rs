@@ -1,0 +1,69 @@
+//! A thread of its own for what is shown: a terminal that is stopped, or a pipe that nobody reads, must not stop the tunnel.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::activity::{Activity, Trouble};
+use crate::output::Output;
+
+/// What may wait to be shown; beyond that lines are only counted. The journal has everything.
+const WAITING: usize = 20_000;
+/// How long the end of the process waits for a reader.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+pub struct Screen {
+    queue: Sender<Activity>,
+    waiting: Arc<AtomicUsize>,
+    dropped: AtomicUsize,
+    thread: JoinHandle<()>,
+}
+
+impl Screen {
+    pub fn start(mut output: Output) -> Self {
+        let (queue, activities) = channel::<Activity>();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let left = waiting.clone();
+        let thread = std::thread::spawn(move || {
+            for activity in activities {
+                output.show(&activity);
+                left.fetch_sub(1, Ordering::AcqRel);
+            }
+        });
+        Self { queue, waiting, dropped: AtomicUsize::new(0), thread }
+    }
+
+    pub fn show(&self, activity: Activity) {
+        if self.waiting.load(Ordering::Acquire) >= WAITING {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            self.send(Activity::Trouble(Trouble {
+                code: "local",
+                message: format!("{dropped} lines were not shown because nobody read them; the events are kept."),
+                next: Some("hook events".into()),
+                fatal: false,
+            }));
+        }
+        self.send(activity);
+    }
+
+    /// Shows what waits, for as long as somebody reads.
+    pub fn finish(self) {
+        drop(self.queue);
+        let end = Instant::now() + LAST_WORDS;
+        while !self.thread.is_finished() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn send(&self, activity: Activity) {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        // A thread that is gone has nobody to show anything to.
+        let _ = self.queue.send(activity);
+    }
+}
