@@ -46,9 +46,11 @@ pub async fn run(
         None => {}
     }
     let hand_over = endpoint.begin_hand_over(id, relay.next_stream());
-    let mut away = hand_over.is_none();
+    // The embedded relay keeps nothing while its CLI is away, so it waits for it a moment.
+    let durable = relay.inbox.durable();
+    let mut away = hand_over.is_none() && durable;
     if let Some(to) = hand_over {
-        away |= !start_hand_over(&endpoint, to, &event);
+        away |= !start_hand_over(&endpoint, to, &event) && durable;
     }
     for route in endpoint.mirrors() {
         start_hand_over(&endpoint, HandOverTo { route, stream: relay.next_stream(), state: HandOver::Copy }, &event);
@@ -93,11 +95,12 @@ pub async fn run(
             Some(signal) = signals.recv() => match signal {
                 Signal::Acked => acked = true,
                 Signal::Reply(reply) => answer = Some(reply),
-                Signal::SessionLost => away = true,
+                Signal::SessionLost => away = durable,
             },
             () = tokio::time::sleep_until(deadline), if !away && answer.is_none() => {
-                // The embedded relay must not promise what only memory holds: its CLI replies when the journal has it.
-                if acked || relay.inbox.durable() || begun.elapsed() >= relay.config.reply_cap { away = true } else { acked = true }
+                // What only memory holds is not promised: a CLI that is there replies when its journal has it.
+                away = acked || durable || !endpoint.is_attended();
+                acked = true;
             }
             () = to_sender.closed(), if !left => {
                 left = true;

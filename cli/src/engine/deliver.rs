@@ -86,7 +86,7 @@ pub async fn owed(lane: &Arc<Lane>, id: EventId, seq: u64) {
     let connection = match lane.client.connect().await {
         Ok(connection) => connection,
         Err(error) => {
-            lane.still_owed(id, seq);
+            lane.still_owed(id, seq).await;
             return lane.went_down(&error);
         }
     };
@@ -96,7 +96,7 @@ pub async fn owed(lane: &Arc<Lane>, id: EventId, seq: u64) {
     let outcome = attempt::run(&lane.engine.journal, &lane.client, connection, &this, None).await;
     if let Some(error) = &outcome.not_connected {
         record_end(lane, &row, n, kind, outcome.end.clone(), None, Heard::Queued).await;
-        lane.still_owed(id, seq);
+        lane.still_owed(id, seq).await;
         return lane.went_down(error);
     }
     ended(lane, &endpoint, &row, n, kind, outcome, Heard::Queued, true).await;
@@ -186,13 +186,13 @@ async fn not_connected(
             replier.by_hook(options.queued_status, &live.row.id, "queued", "").await;
         }
         record_end(lane, &live.row, n, Kind::Live, end, None, Heard::Queued).await;
-        return lane.push_owed(live.id, live.row.seq).await;
+        return lane.still_owed(live.id, live.row.seq).await;
     }
     // Whoever claims the reply decides: a sender that was told queued is owed the event.
     let told = live.replier.as_ref().filter(|r| r.claim());
     if told.is_none() && !left {
         record_end(lane, &live.row, n, Kind::Live, end, None, Heard::Queued).await;
-        return lane.push_owed(live.id, live.row.seq).await;
+        return lane.still_owed(live.id, live.row.seq).await;
     }
     lane.told_down();
     let heard = if told.is_some() { Heard::BadGateway } else { Heard::Nothing };

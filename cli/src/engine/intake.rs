@@ -82,7 +82,7 @@ impl Engine {
         let ((recorded, event), commit) = match written {
             Ok(done) => done,
             Err(error) => {
-                give_up(&plan);
+                give_up(&plan, incoming.id);
                 self.journal_failed(&error);
                 if let Some(replier) = &incoming.replier {
                     replier
@@ -99,7 +99,7 @@ impl Engine {
                 self.fresh(endpoint, plan, incoming, row, body, attempt, received).await;
             }
             handled => {
-                give_up(&plan);
+                give_up(&plan, incoming.id);
                 self.known(endpoint, &plan, &incoming, recorded.seq, handled).await;
             }
         }
@@ -121,6 +121,9 @@ impl Engine {
                     return settled(State::Filtered);
                 }
                 let live = matches!(incoming.hand_over, HandOver::Awaited | HandOver::Copy);
+                if live {
+                    lane.expect_live(incoming.id);
+                }
                 let at_once = live && lane.take_place();
                 Plan { state: State::Owed, lane: Some((lane, path)), at_once }
             }
@@ -204,8 +207,10 @@ impl Engine {
 }
 
 /// Gives back the place that was taken for an event which does not start now.
-fn give_up(plan: &Plan) {
-    if let (true, Some((lane, _))) = (plan.at_once, &plan.lane) {
+fn give_up(plan: &Plan, id: EventId) {
+    let Some((lane, _)) = &plan.lane else { return };
+    lane.let_go(id);
+    if plan.at_once {
         lane.give_place_back();
     }
 }

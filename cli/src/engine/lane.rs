@@ -53,11 +53,22 @@ impl Lane {
         self.pump();
     }
 
+    /// A live event is on its way into the journal; until [`Lane::let_go`] nobody else queues it.
+    pub fn expect_live(&self, id: EventId) {
+        lock(&self.queue).expect_live(id);
+    }
+
+    pub fn let_go(&self, id: EventId) {
+        lock(&self.queue).let_go(id);
+    }
+
     /// Starts a live event whose place was taken.
     pub fn start(self: &Arc<Self>, live: Live) {
         let lane = self.clone();
+        let id = live.id;
         tokio::spawn(async move {
             deliver::live(&lane, live).await;
+            lane.let_go(id);
             lane.give_place_back();
         });
     }
@@ -70,15 +81,6 @@ impl Lane {
     /// Queues what is owed; what is beyond `--max-backlog` is held.
     pub async fn push_owed(self: &Arc<Self>, id: EventId, seq: u64) {
         lock(&self.queue).push_owed(id, seq);
-        self.hold_beyond().await;
-        self.pump();
-    }
-
-    pub async fn push_all_owed(self: &Arc<Self>, owed: Vec<(EventId, u64)>) {
-        {
-            let mut queue = lock(&self.queue);
-            owed.into_iter().for_each(|(id, seq)| queue.push_owed(id, seq));
-        }
         self.hold_beyond().await;
         self.pump();
     }
@@ -118,7 +120,7 @@ impl Lane {
                     let lane = self.clone();
                     tokio::spawn(async move {
                         deliver::owed(&lane, id, seq).await;
-                        lock(&lane.queue).owed_done();
+                        lock(&lane.queue).owed_done(id);
                         lane.pump();
                     });
                 }
@@ -127,8 +129,9 @@ impl Lane {
     }
 
     /// Puts an event back in its place in the order, because nothing was sent.
-    pub fn still_owed(&self, id: EventId, seq: u64) {
-        lock(&self.queue).push_owed(id, seq);
+    pub async fn still_owed(self: &Arc<Self>, id: EventId, seq: u64) {
+        lock(&self.queue).put_back(id, seq);
+        self.hold_beyond().await;
     }
 
     pub fn told_down(&self) {

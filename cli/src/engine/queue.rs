@@ -1,6 +1,6 @@
 //! Whose turn it is at one target: what is owed first, in order of arrival, then live events (DESIGN §5, "Order").
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use hook_proto::EventId;
 
@@ -9,6 +9,9 @@ use hook_proto::EventId;
 pub struct Queue<L> {
     owed: BTreeMap<EventId, u64>,
     live: VecDeque<L>,
+    /// Events that somebody has in hand: live ones from their arrival, owed ones while they run. The journal says that they are
+    /// owed, and they are not queued a second time.
+    in_hand: HashSet<EventId>,
     owed_running: usize,
     live_running: usize,
     /// The relay has handed over all that it held; until then live events may have older ones before them.
@@ -30,6 +33,7 @@ impl<L> Queue<L> {
         Self {
             owed: BTreeMap::new(),
             live: VecDeque::new(),
+            in_hand: HashSet::new(),
             owed_running: 0,
             live_running: 0,
             caught_up: false,
@@ -50,7 +54,21 @@ impl<L> Queue<L> {
         self.live.push_back(live);
     }
 
+    /// A live event is on its way into the journal.
+    pub fn expect_live(&mut self, id: EventId) {
+        self.in_hand.insert(id);
+    }
+
+    /// Queues what is owed, unless somebody has it in hand.
     pub fn push_owed(&mut self, id: EventId, seq: u64) {
+        if !self.in_hand.contains(&id) {
+            self.owed.insert(id, seq);
+        }
+    }
+
+    /// Whoever had it in hand could not send it.
+    pub fn put_back(&mut self, id: EventId, seq: u64) {
+        self.in_hand.remove(&id);
         self.owed.insert(id, seq);
     }
 
@@ -82,6 +100,7 @@ impl<L> Queue<L> {
             && let Some((id, seq)) = self.owed.pop_first()
         {
             self.owed_running += 1;
+            self.in_hand.insert(id);
             return Some(Next::Owed(id, seq));
         }
         // While the app is down a live event is told so at once, or finds it up.
@@ -93,8 +112,14 @@ impl<L> Queue<L> {
         })
     }
 
-    pub fn owed_done(&mut self) {
+    pub fn owed_done(&mut self, id: EventId) {
+        self.let_go(id);
         self.owed_running = self.owed_running.saturating_sub(1);
+    }
+
+    /// Nobody has it in hand any more.
+    pub fn let_go(&mut self, id: EventId) {
+        self.in_hand.remove(&id);
     }
 
     pub fn live_done(&mut self) {
@@ -139,9 +164,9 @@ mod tests {
         assert!(!queue.start_live_now());
         assert_eq!(queue.next(), Some(Next::Owed(id(3), 2)));
         assert_eq!(queue.next(), None);
-        queue.owed_done();
+        queue.owed_done(id(3));
         assert_eq!(queue.next(), Some(Next::Owed(id(9), 1)));
-        queue.owed_done();
+        queue.owed_done(id(9));
         assert_eq!(queue.next(), Some(Next::Live('a')));
         assert!(queue.start_live_now());
         assert!(!queue.start_live_now(), "two run already");
@@ -165,6 +190,22 @@ mod tests {
         queue.push_live('a');
         assert_eq!(queue.next(), Some(Next::Live('a')));
         assert_eq!(queue.next(), None);
+    }
+
+    #[test]
+    fn what_somebody_has_in_hand_is_not_queued_again() {
+        let mut queue: Queue<()> = Queue::new(2, 2);
+        queue.caught_up();
+        queue.expect_live(id(1));
+        queue.push_owed(id(1), 1);
+        assert_eq!(queue.next(), None);
+        queue.put_back(id(1), 1);
+        assert_eq!(queue.next(), Some(Next::Owed(id(1), 1)));
+        queue.push_owed(id(1), 1);
+        assert_eq!(queue.next(), None);
+        queue.owed_done(id(1));
+        queue.push_owed(id(1), 1);
+        assert_eq!(queue.next(), Some(Next::Owed(id(1), 1)));
     }
 
     #[test]

@@ -26,7 +26,6 @@ fn what_is_not_a_command_exits_2() {
         vec!["listen", "--name", "Not A Name"],
         vec!["events", "statsu:500"],
         vec!["events", "--limit", "many"],
-        vec!["show"],
         vec!["show", "1", "2", "--nonsense"],
         vec!["status", "extra"],
         vec!["completions", "klingon"],

@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hook_proto::EndpointName;
+use hook_proto::{EndpointName, Settings};
 use hook_relay_server::inbox::{Limits, MemoryInbox};
-use hook_relay_server::registry::Registry;
+use hook_relay_server::registry::{Registry, TokenId};
 use hook_relay_server::{Access, Config, Relay as RelayServer};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -75,7 +75,7 @@ pub async fn other(journal: &Journal, project: &str, name: &EndpointName) -> Res
 }
 
 /// Starts the relay on the remembered port, or on a free one when another program has taken that.
-pub async fn start(port: Option<u16>) -> Result<(Embedded, u16), Failure> {
+pub async fn start(port: Option<u16>, names: &[EndpointName]) -> Result<(Embedded, u16), Failure> {
     let taken = |e: std::io::Error| Failure::local(format!("no port of 127.0.0.1 can be listened on: {e}."));
     let listener = match port {
         Some(port) => match TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
@@ -98,6 +98,11 @@ pub async fn start(port: Option<u16>) -> Result<(Embedded, u16), Failure> {
         reply_cap: Config::DEFAULT_REPLY_CAP,
     };
     let registry = Registry::in_memory().map_err(|e| Failure::local(e.to_string()))?;
+    // The URLs are there before they are shown; the session takes them a moment later.
+    for name in names {
+        let claimed = registry.claim(name, TokenId::LOCAL, Settings::default(), platform::now_ms());
+        claimed.map_err(|e| Failure::local(e.to_string()))?;
+    }
     let server = Arc::new(RelayServer::new(config, Arc::new(MemoryInbox::new(Limits::default())), registry));
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(hook_relay_server::run(listener, server, async {

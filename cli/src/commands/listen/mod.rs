@@ -305,7 +305,7 @@ async fn reach(journal: &Journal, project: &str, plans: &[Plan], chosen: Option<
             (relay, url, None, 0)
         }
         None => {
-            let (embedded, port) = embedded::start(port).await?;
+            let (embedded, port) = embedded::start(port, &names).await?;
             (embedded.relay.clone(), embedded.public_url.clone(), Some(embedded), port)
         }
     };
