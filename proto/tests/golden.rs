@@ -24,7 +24,7 @@ golden! { from_cli, to_relay:
         version: 1,
         software: "hook 0.1.0".into(),
         instance: "01M3250H7GEYN5BK1K24H36H2N".into(),
-        label: "mira@studio ~/shop (pid 4711)".into(),
+        label: "user@studio ~/shop (pid 4711)".into(),
     }, }
     Open {
         "open" => Open {
@@ -146,7 +146,7 @@ golden! { from_relay, to_cli:
     CaughtUp { "caught_up" => Route { route: 1 }, }
     Superseded { "superseded" => Superseded {
         route: 1,
-        by: "mira@laptop ~/shop (pid 99)".into(),
+        by: "user@laptop ~/shop (pid 99)".into(),
         at: 1_790_000_009_001,
     }, }
     GoAway { "go_away" => GoAway { reason: "the relay restarts".into(), retry_after: 1_500 }, }

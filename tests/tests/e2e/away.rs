@@ -45,7 +45,8 @@ fn what_comes_while_the_cli_is_away_is_queued_and_delivered_in_order() {
     let targets: Vec<_> = app.requests().iter().map(|r| r.target()).collect();
     let mut wanted: Vec<_> = (0..30).map(|n| format!("/{n}")).collect();
     wanted.push("/large".to_owned());
-    assert_eq!(targets, wanted, "in order of arrival, each once");
+    let kept: Vec<_> = hook.events().iter().map(|e| e["path"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(targets, wanted, "in order of arrival, each once; the journal has them as {kept:?}");
     assert_same_bytes("the large one", &app.request(31).body, &large);
     let attempts = listen.wait_for_type("attempt", 31);
     assert!(attempts.iter().all(|a| a["kind"] == "backlog" && a["attempt"] == 1), "{}", attempts[0]);

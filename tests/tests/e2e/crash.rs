@@ -16,15 +16,15 @@ fn the_cli_is_killed_again_and_again() {
     let args = at_relay(&relay_url, &app_url);
     let mut listen = hook.listen(args);
     listen.ready();
-    let load = Load::start(&relay.at("shop"), 4);
+    let load = Load::start(&relay.at("shop"), 8);
     for _ in 0..ROUNDS {
-        load.until_promised(25);
+        load.until_promised(120);
         listen.kill9();
         load.until_promised(5);
         listen = hook.listen(args);
         listen.ready();
     }
-    load.until_promised(25);
+    load.until_promised(120);
     let heard = load.stop();
     let unanswered: Vec<_> = heard.iter().filter(|h| h.status != Some(200)).collect();
     assert!(unanswered.is_empty(), "a relay that runs answers everybody: {unanswered:?}");
@@ -37,14 +37,14 @@ fn the_relay_is_killed_again_and_again() {
     let (relay_url, app_url) = (relay.url(), app.url());
     let listen = hook.listen(at_relay(&relay_url, &app_url));
     listen.ready();
-    let load = Load::start(&relay.at("shop"), 4);
+    let load = Load::start(&relay.at("shop"), 8);
     for _ in 0..ROUNDS {
-        load.until_promised(25);
+        load.until_promised(120);
         relay.kill9();
         load.until_sent(5);
         relay.restart();
     }
-    load.until_promised(25);
+    load.until_promised(120);
     Heard::assert_promises_kept(&load.stop(), &hook, &app);
     assert!(listen.is_running());
 }
@@ -56,14 +56,14 @@ fn the_app_is_killed_again_and_again() {
     let (relay_url, app_url) = (relay.url(), app.url());
     let listen = hook.listen([&at_relay(&relay_url, &app_url), ["--hold"].as_slice()].concat());
     listen.ready();
-    let load = Load::start(&relay.at("shop"), 4);
+    let load = Load::start(&relay.at("shop"), 8);
     for _ in 0..ROUNDS {
-        load.until_promised(25);
+        load.until_promised(120);
         app.stop();
         load.until_promised(5);
         app.start();
     }
-    load.until_promised(25);
+    load.until_promised(120);
     Heard::assert_promises_kept(&load.stop(), &hook, &app);
     assert!(listen.is_running());
 }
@@ -75,7 +75,7 @@ fn everything_is_killed() {
     let args = [&at_relay(&relay_url, &app_url), ["--hold"].as_slice()].concat();
     let mut listen = hook.listen(&args);
     listen.ready();
-    let load = Load::start(&relay.at("shop"), 4);
+    let load = Load::start(&relay.at("shop"), 8);
     for round in 0..ROUNDS {
         load.until_promised(20);
         match round % 3 {
@@ -114,9 +114,9 @@ fn with_the_embedded_relay_a_kill_loses_nothing_either() {
     let args = ["--forward-to", &app_url, "--hold"];
     let mut listen = hook.listen(args);
     let url = listen.url();
-    let load = Load::start(&url, 4);
+    let load = Load::start(&url, 8);
     for round in 0..ROUNDS {
-        load.until_promised(25);
+        load.until_promised(120);
         if round % 2 == 1 {
             app.stop();
             load.until_promised(5);
@@ -128,7 +128,7 @@ fn with_the_embedded_relay_a_kill_loses_nothing_either() {
         listen = hook.listen(args);
         assert_eq!(listen.url(), url, "name and port are remembered");
     }
-    load.until_promised(25);
+    load.until_promised(120);
     Heard::assert_promises_kept(&load.stop(), &hook, &app);
 }
 

@@ -115,6 +115,19 @@ fn concurrency_one_keeps_the_order_whatever_the_app_does() {
 }
 
 #[test]
+fn what_comes_at_once_reaches_the_app_in_the_order_of_the_journal() {
+    let (hook, app) = (Hook::new(), App::new());
+    let listen = hook.listen(["--forward-to", &app.url(), "--concurrency", "1"]);
+    let mut senders: Vec<Sender> = (0..60).map(|_| Sender::to(&listen.url())).collect();
+    for (n, sender) in senders.iter_mut().enumerate() {
+        sender.head("POST", &format!("/{n}"), &[("Content-Length", b"2")]).send("{}");
+    }
+    senders.iter_mut().for_each(|s| assert_eq!(s.response().text(), "ok"));
+    let kept: Vec<_> = hook.events().iter().map(|e| e["path"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(app.requests().iter().map(|r| r.target()).collect::<Vec<_>>(), kept);
+}
+
+#[test]
 fn no_more_than_sixteen_run_at_once() {
     let gate = Gate::closed();
     let (hook, app) = (Hook::new(), App::answering(Answer::ok("ok").after(&gate)));
