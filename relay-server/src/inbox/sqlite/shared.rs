@@ -1,6 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use hook_proto::{EndpointName, EventId};
 use rusqlite::ErrorCode;
@@ -12,6 +13,9 @@ use crate::inbox::{InboxError, Limits, StoredEvent};
 /// How much memory may wait for a disk that does not keep up.
 const MOST_QUEUED: u64 = 256 * 1024 * 1024;
 
+/// How often an append is let through to a full disk.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// What the threads of one inbox and its callers know in common.
 pub(super) struct Shared {
     pub(super) limits: Limits,
@@ -19,6 +23,8 @@ pub(super) struct Shared {
     /// The deletes that were called and are not in the file yet: of which event, and at which endpoints.
     leaving: Mutex<HashMap<EventId, Vec<EndpointName>>>,
     queued: AtomicU64,
+    /// When the disk was found full; an append a second looks whether it still is.
+    full: Mutex<Option<Instant>>,
     broken: OnceLock<Arc<str>>,
 }
 
@@ -29,6 +35,7 @@ impl Shared {
             accounts: Mutex::new(accounts),
             leaving: Mutex::default(),
             queued: AtomicU64::new(0),
+            full: Mutex::default(),
             broken: OnceLock::new(),
         }
     }
@@ -37,8 +44,31 @@ impl Shared {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The writer found the disk full, or that there is room again.
+    pub(super) fn set_full(&self, full: bool) {
+        let mut state = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        match (full, *state) {
+            (true, None) => *state = Some(Instant::now()),
+            (false, Some(_)) => *state = None,
+            _ => {}
+        }
+    }
+
+    /// Refuses what would be refused anyway, so that an event which is not kept is not handed over either.
+    fn admit(&self) -> Result<(), InboxError> {
+        let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(since) = *full {
+            if since.elapsed() < LOOK_AGAIN {
+                return Err(InboxError::Full("the disk is full".into()));
+            }
+            *full = Some(Instant::now());
+        }
+        Ok(())
+    }
+
     /// Takes an event into the queue's count, or refuses it.
     pub(super) fn enqueue(&self, event: &StoredEvent) -> Result<(), InboxError> {
+        self.admit()?;
         let cost = memory(event);
         if self.queued.fetch_add(cost, Ordering::Relaxed) > MOST_QUEUED {
             self.queued.fetch_sub(cost, Ordering::Relaxed);

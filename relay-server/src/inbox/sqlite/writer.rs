@@ -164,6 +164,7 @@ impl Writer {
             self.wal.empty(&self.db, &self.shared)?;
             self.ballast.restore();
         }
+        self.shared.set_full(!self.ballast.is_there());
         Ok(self.ballast.is_there())
     }
 
@@ -216,6 +217,7 @@ impl Writer {
         match outcome {
             Err(InboxError::Full(_)) => {
                 self.ballast.release();
+                self.shared.set_full(true);
                 Ok(())
             }
             Err(InboxError::Unreadable(why)) => {
