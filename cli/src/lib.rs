@@ -22,5 +22,6 @@ pub mod session;
 pub mod subject;
 pub mod target;
 pub mod text;
+pub mod tls;
 pub mod ui;
 pub mod units;

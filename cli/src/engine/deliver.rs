@@ -198,9 +198,8 @@ async fn not_connected(
     let heard = if told.is_some() { Heard::BadGateway } else { Heard::Nothing };
     record_end(lane, &live.row, n, Kind::Live, end, Some(State::Undelivered), heard).await;
     if let Some(replier) = told {
-        replier
-            .in_hooks_words(502, &live.row.id, "undelivered", &format!("the app is down: {error}; the event is kept."))
-            .await;
+        // A stranger need not know where the app would be.
+        replier.in_hooks_words(502, &live.row.id, "undelivered", "the app is down; the event is kept.").await;
     }
 }
 

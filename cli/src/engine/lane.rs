@@ -161,7 +161,8 @@ impl Lane {
             loop {
                 tokio::time::sleep(PROBE).await;
                 let Some(lane) = lane.upgrade() else { return };
-                if lane.client.probe().await.is_ok() {
+                // The whole way, so that an app that takes connections but no TLS of ours does not flicker.
+                if lane.client.fresh().await.is_ok() {
                     return lane.came_up();
                 }
             }

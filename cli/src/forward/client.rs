@@ -14,6 +14,7 @@ use tokio_rustls::TlsConnector;
 
 use super::body::OutBody;
 use crate::target::Target;
+use crate::tls::{self, Broken};
 
 /// A connection that idles longer may be closed by the app just as it is used again, so it is not used again.
 const MAX_IDLE: Duration = Duration::from_secs(1);
@@ -45,6 +46,8 @@ pub enum ConnectError {
     Timeout(String),
     #[error("{0} speaks plain HTTP, not HTTPS")]
     PlainHttp(String),
+    #[error("the certificate of {0} is refused: {1}")]
+    Certificate(String, &'static str),
     #[error("TLS to {0} failed: {1}")]
     Tls(String, String),
     #[error("{0} cannot be reached: {1}")]
@@ -59,6 +62,7 @@ impl ConnectError {
             Self::NoHost(_) => "no_host",
             Self::Timeout(_) => "connect_timeout",
             Self::PlainHttp(_) => "plain_http",
+            Self::Certificate(..) => "certificate",
             Self::Tls(..) => "tls",
             Self::Unreachable(..) => "unreachable",
         }
@@ -85,17 +89,15 @@ impl Client {
             return handshake(stream, &name).await;
         };
         let server = ServerName::try_from(self.target.host.trim_matches(['[', ']']).to_owned())
-            .map_err(|e| ConnectError::Tls(name.clone(), e.to_string()))?;
+            .map_err(|_| ConnectError::Tls(name.clone(), "its host is no name for a certificate".into()))?;
         match tokio::time::timeout(CONNECT_WITHIN, tls.connect(server, stream)).await {
             Err(_) => Err(ConnectError::Timeout(name)),
             Ok(Ok(stream)) => handshake(stream, &name).await,
-            Ok(Err(error)) => {
-                let inner = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
-                Err(match inner {
-                    Some(rustls::Error::InvalidMessage(_)) => ConnectError::PlainHttp(name),
-                    _ => ConnectError::Tls(name, error.to_string()),
-                })
-            }
+            Ok(Err(error)) => Err(match tls::broken(&error) {
+                Broken::Plain => ConnectError::PlainHttp(name),
+                Broken::Certificate(why) => ConnectError::Certificate(name, why),
+                Broken::Other(why) => ConnectError::Tls(name, why),
+            }),
         }
     }
 

@@ -37,6 +37,12 @@ pub fn on(row: &EventRow, attempt: &Attempt, body: &[u8], heard: Heard) -> Optio
             };
             return advice(format!("not delivered: {detail}. {then}").trim_end().to_owned(), next);
         }
+        Some("certificate") => {
+            return advice(
+                format!("not delivered: {detail}."),
+                format!("hook listen … --insecure (for an app of your own), then hook replay {seq}"),
+            );
+        }
         Some("plain_http") => {
             let target = attempt.target.replacen("https://", "http://", 1);
             return advice(format!("{detail}."), format!("hook listen --forward-to {}", shown_url(&target)));

@@ -18,6 +18,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
 
 use crate::failure::{Exit, Failure};
+use crate::tls::{self, Broken};
 
 const WITHIN: Duration = Duration::from_secs(15);
 
@@ -161,7 +162,11 @@ async fn stream(relay: &Relay) -> Result<Box<dyn Stream>, DialError> {
     }
     let name = ServerName::try_from(host).map_err(|e| DialError::unreachable("tls", e))?;
     let config = tls_config(false).map_err(|e| DialError::unreachable("tls", e))?;
-    let tls = TlsConnector::from(config).connect(name, tcp).await.map_err(|e| DialError::unreachable("tls", e))?;
+    let tls = TlsConnector::from(config).connect(name, tcp).await.map_err(|e| match tls::broken(&e) {
+        Broken::Plain => DialError::unreachable("tls", "it speaks plain HTTP, not HTTPS"),
+        Broken::Certificate(why) => DialError::unreachable("tls", format!("its certificate is refused: {why}")),
+        Broken::Other(why) => DialError::unreachable("tls", why),
+    })?;
     Ok(Box::new(tls))
 }
 

@@ -32,6 +32,22 @@ fn two_listeners_and_three_replays_share_a_journal() {
 }
 
 #[test]
+fn a_journal_that_is_not_there_yet_is_made_by_whoever_comes_first() {
+    for round in 0..10 {
+        let hook = Hook::new();
+        let args = |n: usize| {
+            ["listen", "--name", ["a", "b", "c", "d"][n], "--until", "path:/never", "--timeout-after", "50ms"]
+        };
+        let all: Vec<_> = (0..4).map(|n| hook.spawn(args(n))).collect();
+        for listen in all {
+            // Timed out as told, and not for want of a journal.
+            let output = listen.output();
+            assert_eq!(output.code, Some(1), "round {round}: {}", output.stderr);
+        }
+    }
+}
+
+#[test]
 fn a_journal_is_private() {
     let hook = Hook::new();
     let listen = hook.listen([] as [&str; 0]);

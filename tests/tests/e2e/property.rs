@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::fidelity::{end_to_end, through, tunnel};
+use crate::fidelity::{ADDED, HOP, end_to_end, through, tunnel};
 
 /// One request as anybody might send it.
 #[derive(Debug, Clone)]
@@ -106,4 +106,14 @@ fn whatever_is_sent_arrives() {
         fields
     };
     assert_eq!(unmarked(&again.headers), unmarked(&last.headers));
+}
+
+#[test]
+fn the_list_of_differences_names_each_one() {
+    let list =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/fidelity.md")).expect("docs/fidelity.md");
+    let list = list.to_ascii_lowercase();
+    for name in ADDED.iter().chain(&HOP).chain(&["hook-replay", "proxy-authorization", "upgrade"]) {
+        assert!(list.contains(&format!("`{name}`")), "docs/fidelity.md does not name `{name}`");
+    }
 }

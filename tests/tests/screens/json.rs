@@ -2,9 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
-use hook_tests::{Answer, App, Gate, Hook, Listen, Output, Process, Relay, Sender, post, request, wait_until};
+use hook_tests::{
+    Answer, App, Gate, Hook, LIVENESS, Listen, Output, Process, Relay, Sender, post, request, wait_until,
+};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
@@ -284,6 +287,23 @@ fn owed_events_fit() {
     assert!(lines.iter().any(|l| l["type"] == "event" && l["state"] == "filtered"));
 }
 
+/// How a program ends whose reader has left: exit code (or 128 and its signal) and stderr.
+#[track_caller]
+fn end_of(mut child: Child) -> (i32, String) {
+    let by = Instant::now() + LIVENESS;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > by {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("it goes on although its reader has left");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let done = child.wait_with_output().unwrap();
+    let code = done.status.code().or(done.status.signal().map(|s| 128 + s)).unwrap();
+    (code, String::from_utf8_lossy(&done.stderr).into_owned())
+}
+
 /// 200 events with bodies that no pipe holds.
 fn many_events() -> Hook {
     let hook = Hook::new();
@@ -318,10 +338,9 @@ fn a_reader_that_has_enough_is_no_error() {
         // `head -1`: one line, and gone.
         out.read_line(&mut first).unwrap();
         drop(out);
-        let done = child.wait_with_output().unwrap();
-        let code = done.status.code().or(done.status.signal().map(|s| 128 + s));
-        assert!(matches!(code, Some(0 | 141)), "{args:?} ended with {code:?}");
-        assert_eq!(String::from_utf8_lossy(&done.stderr), "", "{args:?}");
+        let (code, stderr) = end_of(child);
+        assert!(matches!(code, 0 | 141), "{args:?} ended with {code}");
+        assert_eq!(stderr, "", "{args:?}");
         assert!(!first.is_empty());
     }
     let shell = "\"$0\" events --limit 1000 --output json | head -1";
@@ -351,9 +370,8 @@ fn a_listener_whose_reader_left_ends() {
     };
     drop(out);
     post(&url, "{}");
-    let done = child.wait_with_output().unwrap();
-    let code = done.status.code().or(done.status.signal().map(|s| 128 + s));
-    assert!(matches!(code, Some(0 | 141)), "{code:?}");
-    assert_eq!(String::from_utf8_lossy(&done.stderr), "");
+    let (code, stderr) = end_of(child);
+    assert!(matches!(code, 0 | 141), "{code}");
+    assert_eq!(stderr, "");
     assert_eq!(hook.events().len(), 1, "what was accepted is kept");
 }

@@ -47,7 +47,8 @@ impl Tally {
                     (
                         None,
                         Some(
-                            "connection_refused" | "unreachable" | "no_host" | "connect_timeout" | "tls" | "plain_http",
+                            "connection_refused" | "unreachable" | "no_host" | "connect_timeout" | "tls" | "plain_http"
+                            | "certificate",
                         ),
                     ) => Fate::Undelivered,
                     (None, _) => Fate::Failed,
