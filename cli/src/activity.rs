@@ -116,8 +116,10 @@ pub struct Seen {
     pub row: Arc<EventRow>,
     /// Only when bodies are shown.
     pub body: Option<Bytes>,
-    /// No attempt will follow: why, in a word of `State`.
+    /// No attempt will follow.
     pub settled: bool,
+    /// No target has this path; those that there are have these prefixes.
+    pub no_route: Option<String>,
 }
 
 #[derive(Debug, Clone)]

@@ -209,8 +209,15 @@ pub fn relay(flag: Option<&str>, file: Option<&ProjectFile>) -> Result<Option<(R
 
 pub fn parse_relay(url: &str) -> Result<Relay, Failure> {
     url.parse().map_err(|bad: crate::session::BadRelay| {
-        let host = url.trim_start_matches("https//").trim_start_matches("http//");
-        Failure::usage(format!("{bad}.")).next(format!("hook login https://{}", crate::sanitize::sanitize(host)))
+        // What is left of it when a wrong scheme and a path are taken away.
+        let host = url.rsplit_once("//").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or(url);
+        let next = match host {
+            "embeded" | "embbeded" | "embedde" | "local" => "--relay embedded".to_owned(),
+            "" => "--relay https://hooks.example.com".to_owned(),
+            host if host.starts_with("localhost") || host.starts_with("127.") => format!("--relay http://{host}"),
+            host => format!("--relay https://{host}"),
+        };
+        Failure::usage(format!("{bad}.")).next(crate::sanitize::sanitize(&next).into_owned())
     })
 }
 

@@ -25,6 +25,10 @@ pub async fn scope(journal: &Journal, all: bool) -> Result<Scope, Failure> {
 
 /// The one event that is meant.
 pub async fn one(journal: &Journal, scope: &Scope, text: &str) -> Result<EventRow, Failure> {
+    if is_filter(text) {
+        let found = matching(journal, scope, Order::NewestFirst, &filter(text)?, Default::default(), 1).await?;
+        return found.into_iter().next().ok_or_else(|| Failure::failed("no event matches.").next("hook events"));
+    }
     match parse(text) {
         Name::Range(..) => Err(Failure::usage(format!("\"{text}\" is a range, and this takes one event."))),
         name => many_of(journal, scope, &name, text).await?.pop().ok_or_else(|| unknown(text)),

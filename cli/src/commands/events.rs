@@ -27,8 +27,8 @@ pub struct EventsArgs {
     #[arg(long)]
     follow: bool,
     /// At most this many
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
-    limit: usize,
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
     /// Only events of this long ago or newer, e.g. 10m
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     since: Option<Duration>,
@@ -57,6 +57,9 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<Exit, Failure> {
     let query = args.filter.join(" ");
     let filter = event_ref::filter(&query)?;
     let scope = event_ref::scope(&journal, args.all).await?;
+    if scope == Scope::All && !args.all {
+        context.ui.status("This directory has no events of its own; these are of all projects.");
+    }
     let mut narrow = (String::new(), Vec::new());
     if args.undelivered {
         narrow.0 = journal::UNDELIVERED.to_owned();
@@ -70,10 +73,11 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<Exit, Failure> {
     if args.follow {
         return follow(context, &journal, &args, &scope, &filter, narrow).await;
     }
-    let rows = event_ref::matching(&journal, &scope, Order::NewestFirst, &filter, narrow, args.limit).await?;
+    let rows = event_ref::matching(&journal, &scope, Order::NewestFirst, &filter, narrow, args.limit as usize).await?;
     if rows.is_empty() && args.output == Kind::Line {
         context.ui.status(if filter.is_empty() && !args.undelivered { "No events yet." } else { "No events match." });
-        context.ui.status("next: hook listen --forward-to localhost:3000");
+        let listen = filter.is_empty() && !args.undelivered;
+        context.ui.status(if listen { "next: hook listen --forward-to localhost:3000" } else { "next: hook events" });
     }
     for row in rows {
         print(context, &journal, &args, row).await?;
@@ -96,7 +100,8 @@ async fn follow(
     let mut signals = platform::Signals::new().map_err(|e| Failure::local(format!("no signals: {e}.")))?;
     let mut shown = std::collections::HashMap::new();
     let mut version = -1;
-    let mut rows = event_ref::matching(journal, scope, Order::NewestFirst, filter, narrow.clone(), args.limit).await?;
+    let mut rows =
+        event_ref::matching(journal, scope, Order::NewestFirst, filter, narrow.clone(), args.limit as usize).await?;
     rows.reverse();
     let mut first = rows.first().map_or(0, |r| r.seq.saturating_sub(1));
     for row in rows {
@@ -165,7 +170,7 @@ async fn print(context: &Context, journal: &Journal, args: &EventsArgs, row: Eve
     }
     let last = attempts.iter().rev().find(|a: &&Attempt| a.ended_at.is_some()).or(attempts.last());
     let line = match last {
-        Some(attempt) => line::attempt_line(&row, attempt, context.ui.out),
+        Some(attempt) => line::attempt_line_at(&row, attempt, row.head.received_at, context.ui.out),
         None => line::settled_line(&row, context.ui.out),
     };
     let line =

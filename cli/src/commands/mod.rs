@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::failure::{Exit, Failure};
@@ -180,6 +180,13 @@ fn usage(ui: Arc<Ui>, error: &clap::Error, args: &[OsString]) -> End {
         let name = a.to_str()?;
         Cli::command().find_subcommand(name).is_some().then(|| name.to_owned())
     });
+    let stray = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    let target = stray.filter(|_| command.as_deref() == Some("listen") && error.kind() == ErrorKind::UnknownArgument);
+    let target = target.filter(|t| !t.starts_with('-') && t.parse::<crate::target::ForwardTo>().is_ok());
+    if let Some(target) = target {
+        let what = format!("\"{target}\" is said without --forward-to.");
+        return End::Failure(ui, Failure::usage(what).next(format!("hook listen --forward-to {target}")));
+    }
     let help = command.map_or_else(|| "hook --help".to_owned(), |c| format!("hook {c} --help"));
     let what = match tip {
         Some(tip) => format!("{what} ({})", crate::sanitize::sanitize(&tip)),

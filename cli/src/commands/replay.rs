@@ -18,7 +18,7 @@ use crate::journal::{
 use crate::output::{advice, json, line};
 use crate::platform::now_ms;
 use crate::session::tls_config;
-use crate::target::Target;
+use crate::target::{self, ForwardTo, LeavesTarget, Target};
 use crate::units;
 
 /// Send events again
@@ -107,8 +107,9 @@ pub async fn run(context: &Context, args: ReplayArgs) -> Result<Exit, Failure> {
             let Ok(place) = places.clone().acquire_owned().await else { break };
             let (journal, shape, done, owner) = (journal.clone(), shape.clone(), done.clone(), owner.id.clone());
             let (row, client, path, timeout) = (job.row.clone(), job.client.clone(), job.path.clone(), args.timeout);
+            let settles = args.to.is_none();
             tokio::spawn(async move {
-                let result = send(&journal, owner, row, &client, &path, timeout, &shape).await;
+                let result = send(&journal, owner, row, &client, &path, timeout, &shape, settles).await;
                 let _ = done.send(result);
                 drop(place);
             });
@@ -157,7 +158,12 @@ async fn choose(journal: &Journal, args: &ReplayArgs) -> Result<Vec<EventRow>, F
                     .await?;
             if rows.is_empty() { Err(nothing("no event matches.")) } else { Ok(rows) }
         }
-        names => event_ref::many(journal, &scope, names).await,
+        names => {
+            let mut rows = event_ref::many(journal, &scope, names).await?;
+            let mut seen = std::collections::HashSet::new();
+            rows.retain(|row| seen.insert(row.seq));
+            Ok(rows)
+        }
     }
 }
 
@@ -165,7 +171,7 @@ fn nothing(what: &str) -> Failure {
     Failure::failed(what).next("hook events")
 }
 
-/// Where each event goes: `--to`, else where it went before, else where its endpoint forwards to now.
+/// Where each event goes: `--to`, else where its endpoint forwards to now, else where it went before.
 async fn aim(journal: &Journal, args: &ReplayArgs, rows: Vec<EventRow>) -> Result<Vec<Job>, Failure> {
     let path = journal.path().to_owned();
     let listeners: Vec<Listener> = journal.write(move |c| journal::living_listeners(c, &path)).await?.0;
@@ -190,14 +196,19 @@ async fn aim(journal: &Journal, args: &ReplayArgs, rows: Vec<EventRow>) -> Resul
 
 fn place(args: &ReplayArgs, row: &EventRow, listeners: &[Listener]) -> Result<(Target, String), Failure> {
     let join = |target: Target| {
-        let path = target.join(&row.head.path, row.head.query.as_deref()).map_err(|leaves| {
-            Failure::failed(format!("event {}: {leaves}. It was not sent.", row.seq))
-                .next(format!("hook show {}", row.seq))
-        })?;
+        let path = target.join(&row.head.path, row.head.query.as_deref()).map_err(|leaves| left(row, leaves))?;
         Ok((target, path))
     };
     if let Some(to) = &args.to {
         return join(to.clone());
+    }
+    // Whoever listens now says where it goes now: a wrong target was corrected there.
+    let now = listeners.iter().find(|l| l.relay == row.relay && l.endpoint == row.endpoint);
+    let routes: Vec<ForwardTo> =
+        now.and_then(|l| l.target.as_deref()).unwrap_or_default().lines().filter_map(|l| l.parse().ok()).collect();
+    if let Some((target, rest)) = target::route(&routes, &row.head.path) {
+        let path = target.join(rest, row.head.query.as_deref()).map_err(|leaves| left(row, leaves))?;
+        return Ok((target.clone(), path));
     }
     if let Some(whole) = &row.target
         && let Ok(target) = whole.parse::<Target>()
@@ -207,16 +218,17 @@ fn place(args: &ReplayArgs, row: &EventRow, listeners: &[Listener]) -> Result<(T
         let path = whole.strip_prefix(&origin).filter(|p| p.starts_with('/')).unwrap_or("/").to_owned();
         return Ok((target, path));
     }
-    let now = listeners.iter().find(|l| l.relay == row.relay && l.endpoint == row.endpoint);
-    if let Some(target) = now.and_then(|l| l.target.as_deref()).and_then(|t| t.parse().ok()) {
-        return join(target);
-    }
     Err(Failure::failed(format!("event {} has no target: nothing was forwarded when it came.", row.seq))
         .next(format!("hook replay {} --to localhost:3000", row.seq)))
 }
 
+fn left(row: &EventRow, leaves: LeavesTarget) -> Failure {
+    Failure::failed(format!("event {}: {leaves}. It was not sent.", row.seq)).next(format!("hook show {}", row.seq))
+}
+
 type Sent = (Arc<EventRow>, Attempt, Vec<u8>);
 
+#[allow(clippy::too_many_arguments, reason = "one call; the parts have one owner each")]
 async fn send(
     journal: &Journal,
     owner: String,
@@ -225,6 +237,7 @@ async fn send(
     path: &str,
     timeout: Duration,
     shape: &Shape,
+    settles: bool,
 ) -> Result<Sent, Failure> {
     let seq = row.seq;
     let new = NewAttempt { kind: Kind::Replay, target: client.target.url(path), owner, started_at: now_ms() };
@@ -248,8 +261,7 @@ async fn send(
         }
     };
     // Once its own app got it, nothing is owed any more; another target's answer settles nothing.
-    let own = row.target.as_deref().is_none_or(|target| target == new.target);
-    let state = (own && end.ttfb_ms.is_some()).then_some(State::Ended);
+    let state = (settles && end.ttfb_ms.is_some()).then_some(State::Ended);
     let kept = end.clone();
     journal.write(move |c| journal::end_attempt(c, seq, n, &kept, state)).await?;
     let body = end.body.clone();
@@ -294,7 +306,10 @@ async fn print(
         return Ok(());
     }
     context.ui.data(&line::attempt_line(row, attempt, context.ui.out));
-    if let Some(advice) = advice::on(row, attempt, &body, Heard::Nothing) {
+    if let Some(mut advice) = advice::on(row, attempt, &body, Heard::Nothing) {
+        if let Some(to) = &args.to {
+            advice.next = format!("hook replay {seq} --to {to}");
+        }
         let paint = context.ui.err;
         context.ui.status(&format!("          {} {}", paint.sign("│"), advice.fact));
         context.ui.status(&format!("          {} next: {}", paint.sign("└"), advice.next));

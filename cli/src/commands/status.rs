@@ -62,8 +62,8 @@ pub async fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure> 
         out("Listening    nothing");
     }
     for l in &listeners {
-        let target = l.target.as_deref().unwrap_or("nowhere (kept)");
-        out(&format!("Listening    {} → {}", sanitize(&l.url), sanitize(target)));
+        let target = l.target.as_deref().unwrap_or("nowhere (kept)").replace('\n', ", ");
+        out(&format!("Listening    {} → {}", sanitize(&l.url), sanitize(&target)));
         out(&format!(
             "             {} in {}, pid {}, since {}",
             l.state,

@@ -198,8 +198,8 @@ async fn not_connected(
     let heard = if told.is_some() { Heard::BadGateway } else { Heard::Nothing };
     record_end(lane, &live.row, n, Kind::Live, end, Some(State::Undelivered), heard).await;
     if let Some(replier) = told {
-        // A stranger need not know where the app would be.
-        replier.in_hooks_words(502, &live.row.id, "undelivered", "the app is down; the event is kept.").await;
+        let reason = format!("{}; the event is kept.", error.in_short());
+        replier.in_hooks_words(502, &live.row.id, "undelivered", &reason).await;
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::deliver::Live;
 use super::endpoint::{Endpoint, Way};
+use super::queue::Ticket;
 use super::{Engine, Lane};
 use crate::activity::{Activity, Seen};
 use crate::filter::Filter;
@@ -41,8 +42,30 @@ pub enum Body {
 struct Plan {
     state: State,
     lane: Option<(Arc<Lane>, String)>,
-    /// The lane has a place free now, so the attempt's row is committed with the event's.
-    at_once: bool,
+    place: Place,
+}
+
+/// Its place in the lane's order.
+#[derive(Clone, Copy)]
+enum Place {
+    None,
+    Live(Ticket),
+    Owed,
+}
+
+impl Plan {
+    fn settled(state: State) -> Self {
+        Self { state, lane: None, place: Place::None }
+    }
+
+    /// Gives the place back: the event is not forwarded, or not from here.
+    fn give_up(&self, id: EventId) {
+        match (&self.lane, self.place) {
+            (Some((lane, _)), Place::Live(ticket)) => lane.drop_live(ticket, id),
+            (Some((lane, _)), Place::Owed) => lane.drop_owed(id),
+            (None, _) | (_, Place::None) => {}
+        }
+    }
 }
 
 impl Engine {
@@ -54,12 +77,10 @@ impl Engine {
         let received = Instant::now();
         let plan = self.plan(endpoint, &incoming).await;
         let target = plan.lane.as_ref().map(|(lane, path)| lane.client.target.url(path));
-        let attempt = target.clone().filter(|_| plan.at_once).map(|target| NewAttempt {
-            kind: Kind::Live,
-            target,
-            owner: self.owner.clone(),
-            started_at: now_ms(),
-        });
+        let attempt = target
+            .clone()
+            .filter(|_| matches!(plan.place, Place::Live(t) if t.placed))
+            .map(|target| NewAttempt { kind: Kind::Live, target, owner: self.owner.clone(), started_at: now_ms() });
         let memory = match &incoming.body {
             Body::Memory(bytes) => Some(bytes.clone()),
             Body::Parts => None,
@@ -82,7 +103,7 @@ impl Engine {
         let ((recorded, event), commit) = match written {
             Ok(done) => done,
             Err(error) => {
-                give_up(&plan, incoming.id);
+                plan.give_up(incoming.id);
                 self.journal_failed(&error);
                 if let Some(replier) = &incoming.replier {
                     replier
@@ -99,7 +120,7 @@ impl Engine {
                 self.fresh(endpoint, plan, incoming, row, body, attempt, received).await;
             }
             handled => {
-                give_up(&plan, incoming.id);
+                plan.give_up(incoming.id);
                 self.known(endpoint, &plan, &incoming, recorded.seq, handled).await;
             }
         }
@@ -107,27 +128,31 @@ impl Engine {
     }
 
     async fn plan(&self, endpoint: &Endpoint, incoming: &Incoming) -> Plan {
-        let settled = |state| Plan { state, lane: None, at_once: false };
         if incoming.unusable {
-            return settled(State::Refused);
+            return Plan::settled(State::Refused);
         }
-        match endpoint.way(&incoming.head.path, incoming.head.query.as_deref()) {
-            Way::Nowhere => settled(State::Captured),
-            Way::Leaves(_) => settled(State::Refused),
-            Way::To(lane, path) => {
-                if let Some(filter) = &endpoint.options.filter
-                    && !self.passes(filter, incoming).await
-                {
-                    return settled(State::Filtered);
-                }
-                let live = matches!(incoming.hand_over, HandOver::Awaited | HandOver::Copy);
-                if live {
-                    lane.expect_live(incoming.id);
-                }
-                let at_once = live && lane.take_place();
-                Plan { state: State::Owed, lane: Some((lane, path)), at_once }
+        let (lane, path) = match endpoint.way(&incoming.head.path, incoming.head.query.as_deref()) {
+            Way::Nowhere => return Plan::settled(State::Captured),
+            Way::Leaves(_) => return Plan::settled(State::Refused),
+            Way::To(lane, path) => (lane, path),
+        };
+        // The order is that of arrival, so the place is taken before anything is waited for.
+        let place = match incoming.hand_over {
+            HandOver::Awaited | HandOver::Copy => Place::Live(lane.expect_live(incoming.id)),
+            HandOver::Queued => {
+                lane.expect_owed(incoming.id);
+                Place::Owed
             }
+            HandOver::Given => Place::None,
+        };
+        let plan = Plan { state: State::Owed, lane: Some((lane, path)), place };
+        if let Some(filter) = &endpoint.options.filter
+            && !self.passes(filter, incoming).await
+        {
+            plan.give_up(incoming.id);
+            return Plan::settled(State::Filtered);
         }
+        plan
     }
 
     /// What cannot be read passes: an event too many is better than one that is left out by mistake.
@@ -165,7 +190,15 @@ impl Engine {
             }
             _ => None,
         };
-        self.emit(Activity::Event(Box::new(Seen { row: row.clone(), body: shown, settled: row.state != State::Owed })));
+        let routes = &endpoint.options.routes;
+        let no_route = (row.state == State::Captured && !routes.is_empty())
+            .then(|| routes.iter().map(|r| r.prefix.as_str()).collect::<Vec<_>>().join(", "));
+        self.emit(Activity::Event(Box::new(Seen {
+            no_route,
+            row: row.clone(),
+            body: shown,
+            settled: row.state != State::Owed,
+        })));
         let replier = incoming.replier;
         let (State::Owed, Some((lane, path))) = (row.state, plan.lane) else {
             if let Some(replier) = replier {
@@ -176,15 +209,11 @@ impl Engine {
         if let (Some(code), Some(replier)) = (endpoint.options.respond, &replier) {
             replier.by_hook(code, &row.id, "responded", "").await;
         }
-        if incoming.hand_over == HandOver::Queued {
-            lane.push_owed(incoming.id, row.seq).await;
-            return;
-        }
+        let Place::Live(ticket) = plan.place else { return lane.push_owed(incoming.id, row.seq).await };
         if let Some(replier) = &replier {
             watch_deadline(self, endpoint, replier.clone(), row.clone(), endpoint.options.reply_within);
         }
-        let live = Live { id: incoming.id, row, body, path, replier, attempt, received };
-        if plan.at_once { lane.start(live) } else { lane.push_live(live) }
+        lane.fill_live(ticket, Live { id: incoming.id, row, body, path, replier, attempt, received });
     }
 
     /// A known event is never a second row, and nothing is sent for it twice.
@@ -203,15 +232,6 @@ impl Engine {
         if let Some(replier) = &incoming.replier {
             replier.by_hook(endpoint.options.queued_status, &incoming.head.id, "queued", "").await;
         }
-    }
-}
-
-/// Gives back the place that was taken for an event which does not start now.
-fn give_up(plan: &Plan, id: EventId) {
-    let Some((lane, _)) = &plan.lane else { return };
-    lane.let_go(id);
-    if plan.at_once {
-        lane.give_place_back();
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Engine;
 use super::deliver::{self, Live};
 use super::endpoint::{DEFAULT_CONCURRENCY, Endpoint, Options};
-use super::queue::{Next, Queue};
+use super::queue::{Next, Queue, Ticket};
 use crate::activity::{Activity, App};
 use crate::forward::{Client, ConnectError};
 use crate::journal::{self, State};
@@ -43,39 +43,45 @@ impl Lane {
         self.endpoint.upgrade()
     }
 
-    /// Takes a place for a live event that may start before all others. [`Lane::start`] uses it.
-    pub fn take_place(&self) -> bool {
-        lock(&self.queue).start_live_now()
+    /// A live event is on its way into the journal; its place in the order is taken now.
+    pub fn expect_live(&self, id: EventId) -> Ticket {
+        lock(&self.queue).expect_live(id)
     }
 
-    pub fn give_place_back(self: &Arc<Self>) {
-        lock(&self.queue).live_done();
+    /// It is in the journal.
+    pub fn fill_live(self: &Arc<Self>, ticket: Ticket, live: Live) {
+        lock(&self.queue).fill_live(ticket, live);
         self.pump();
     }
 
-    /// A live event is on its way into the journal; until [`Lane::let_go`] nobody else queues it.
-    pub fn expect_live(&self, id: EventId) {
-        lock(&self.queue).expect_live(id);
+    /// It will not be forwarded as a live one.
+    pub fn drop_live(self: &Arc<Self>, ticket: Ticket, id: EventId) {
+        lock(&self.queue).drop_live(ticket, id);
+        self.pump();
     }
 
-    pub fn let_go(&self, id: EventId) {
-        lock(&self.queue).let_go(id);
+    /// An event that will be owed is on its way into the journal.
+    pub fn expect_owed(&self, id: EventId) {
+        lock(&self.queue).expect_owed(id);
     }
 
-    /// Starts a live event whose place was taken.
-    pub fn start(self: &Arc<Self>, live: Live) {
+    pub fn drop_owed(self: &Arc<Self>, id: EventId) {
+        lock(&self.queue).drop_owed(id);
+        self.pump();
+    }
+
+    fn start(self: &Arc<Self>, live: Live) {
         let lane = self.clone();
         let id = live.id;
         tokio::spawn(async move {
             deliver::live(&lane, live).await;
-            lane.let_go(id);
-            lane.give_place_back();
+            {
+                let mut queue = lock(&lane.queue);
+                queue.let_go(id);
+                queue.live_done();
+            }
+            lane.pump();
         });
-    }
-
-    pub fn push_live(self: &Arc<Self>, live: Live) {
-        lock(&self.queue).push_live(live);
-        self.pump();
     }
 
     /// Queues what is owed; what is beyond `--max-backlog` is held.

@@ -1,6 +1,6 @@
 //! Whose turn it is at one target: what is owed first, in order of arrival, then live events (DESIGN §5, "Order").
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use hook_proto::EventId;
 
@@ -8,7 +8,11 @@ use hook_proto::EventId;
 #[derive(Debug)]
 pub struct Queue<L> {
     owed: BTreeMap<EventId, u64>,
-    live: VecDeque<L>,
+    /// On their way into the journal, to be owed; none that is younger starts before them.
+    coming: BTreeSet<EventId>,
+    /// In order of arrival; a slot is filled when its event is in the journal.
+    live: VecDeque<Slot<L>>,
+    tickets: u64,
     /// Events that somebody has in hand: live ones from their arrival, owed ones while they run. The journal says that they are
     /// owed, and they are not queued a second time.
     in_hand: HashSet<EventId>,
@@ -22,6 +26,20 @@ pub struct Queue<L> {
     owed_limit: usize,
 }
 
+#[derive(Debug)]
+struct Slot<L> {
+    ticket: Ticket,
+    live: Option<L>,
+}
+
+/// A live event's place in the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    number: u64,
+    /// It has a place to run in, so its attempt may be committed with it.
+    pub placed: bool,
+}
+
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next<L> {
     Owed(EventId, u64),
@@ -32,7 +50,9 @@ impl<L> Queue<L> {
     pub fn new(live_limit: usize, owed_limit: usize) -> Self {
         Self {
             owed: BTreeMap::new(),
+            coming: BTreeSet::new(),
             live: VecDeque::new(),
+            tickets: 0,
             in_hand: HashSet::new(),
             owed_running: 0,
             live_running: 0,
@@ -43,24 +63,46 @@ impl<L> Queue<L> {
         }
     }
 
-    /// Takes a place for a live event that has nothing before it. [`Queue::live_done`] gives it back.
-    pub fn start_live_now(&mut self) -> bool {
-        let free = self.live.is_empty() && self.live_may_start();
-        self.live_running += usize::from(free);
-        free
-    }
-
-    pub fn push_live(&mut self, live: L) {
-        self.live.push_back(live);
-    }
-
     /// A live event is on its way into the journal.
-    pub fn expect_live(&mut self, id: EventId) {
+    pub fn expect_live(&mut self, id: EventId) -> Ticket {
         self.in_hand.insert(id);
+        let placed = self.live_may_start() && self.live.iter().all(|slot| slot.ticket.placed);
+        self.live_running += usize::from(placed);
+        self.tickets += 1;
+        let ticket = Ticket { number: self.tickets, placed };
+        self.live.push_back(Slot { ticket, live: None });
+        ticket
+    }
+
+    /// It is there.
+    pub fn fill_live(&mut self, ticket: Ticket, live: L) {
+        if let Some(at) = self.slot(ticket) {
+            self.live[at].live = Some(live);
+        }
+    }
+
+    /// It will not come.
+    pub fn drop_live(&mut self, ticket: Ticket, id: EventId) {
+        self.in_hand.remove(&id);
+        if let Some(at) = self.slot(ticket) {
+            self.live.remove(at);
+            self.live_running -= usize::from(ticket.placed);
+        }
+    }
+
+    /// An event that will be owed is on its way into the journal.
+    pub fn expect_owed(&mut self, id: EventId) {
+        self.coming.insert(id);
+    }
+
+    /// It will not be owed.
+    pub fn drop_owed(&mut self, id: EventId) {
+        self.coming.remove(&id);
     }
 
     /// Queues what is owed, unless somebody has it in hand.
     pub fn push_owed(&mut self, id: EventId, seq: u64) {
+        self.coming.remove(&id);
         if !self.in_hand.contains(&id) {
             self.owed.insert(id, seq);
         }
@@ -97,19 +139,21 @@ impl<L> Queue<L> {
     pub fn next(&mut self) -> Option<Next<L>> {
         if !self.down
             && self.owed_running < self.owed_limit
+            && self.coming.first().is_none_or(|coming| self.owed.first_key_value().is_some_and(|(id, _)| id < coming))
             && let Some((id, seq)) = self.owed.pop_first()
         {
             self.owed_running += 1;
             self.in_hand.insert(id);
             return Some(Next::Owed(id, seq));
         }
+        let front = self.live.front().filter(|slot| slot.live.is_some())?.ticket;
         // While the app is down a live event is told so at once, or finds it up.
         let turn = if self.down { self.live_running < self.live_limit } else { self.live_may_start() };
-        let live = if turn { self.live.pop_front() } else { None };
-        live.map(|live| {
-            self.live_running += 1;
-            Next::Live(live)
-        })
+        if !front.placed && !turn {
+            return None;
+        }
+        self.live_running += usize::from(!front.placed);
+        self.live.pop_front()?.live.map(Next::Live)
     }
 
     pub fn owed_done(&mut self, id: EventId) {
@@ -137,10 +181,15 @@ impl<L> Queue<L> {
         beyond
     }
 
+    fn slot(&self, ticket: Ticket) -> Option<usize> {
+        self.live.binary_search_by_key(&ticket.number, |slot| slot.ticket.number).ok()
+    }
+
     fn live_may_start(&self) -> bool {
         self.caught_up
             && !self.down
             && self.owed.is_empty()
+            && self.coming.is_empty()
             && self.owed_running == 0
             && self.live_running < self.live_limit
     }
@@ -154,28 +203,78 @@ mod tests {
         EventId::from_parts(1, n)
     }
 
+    fn live(queue: &mut Queue<char>, n: u128, name: char) -> Ticket {
+        let ticket = queue.expect_live(id(n));
+        queue.fill_live(ticket, name);
+        ticket
+    }
+
+    fn caught_up(live: usize, owed: usize) -> Queue<char> {
+        let mut queue = Queue::new(live, owed);
+        queue.caught_up();
+        queue
+    }
+
     #[test]
     fn what_is_owed_goes_first_one_at_a_time_in_order_of_arrival() {
-        let mut queue = Queue::new(2, 1);
-        queue.caught_up();
+        let mut queue = caught_up(2, 1);
         queue.push_owed(id(9), 1);
         queue.push_owed(id(3), 2);
-        queue.push_live('a');
-        assert!(!queue.start_live_now());
+        assert!(!live(&mut queue, 10, 'a').placed);
         assert_eq!(queue.next(), Some(Next::Owed(id(3), 2)));
         assert_eq!(queue.next(), None);
         queue.owed_done(id(3));
         assert_eq!(queue.next(), Some(Next::Owed(id(9), 1)));
         queue.owed_done(id(9));
         assert_eq!(queue.next(), Some(Next::Live('a')));
-        assert!(queue.start_live_now());
-        assert!(!queue.start_live_now(), "two run already");
+        assert!(live(&mut queue, 11, 'b').placed);
+        assert!(!live(&mut queue, 12, 'c').placed, "two run already");
+    }
+
+    #[test]
+    fn live_events_start_in_order_of_arrival_whichever_is_journaled_first() {
+        let mut queue = caught_up(2, 1);
+        let tickets: Vec<Ticket> = (1..=3).map(|n| queue.expect_live(id(n))).collect();
+        assert_eq!(tickets.iter().map(|t| t.placed).collect::<Vec<_>>(), [true, true, false]);
+        queue.fill_live(tickets[1], 'b');
+        queue.fill_live(tickets[2], 'c');
+        assert_eq!(queue.next(), None);
+        queue.fill_live(tickets[0], 'a');
+        assert_eq!([queue.next(), queue.next(), queue.next()], [Some(Next::Live('a')), Some(Next::Live('b')), None]);
+        queue.live_done();
+        assert_eq!(queue.next(), Some(Next::Live('c')));
+    }
+
+    #[test]
+    fn one_that_does_not_come_holds_up_nobody() {
+        let mut queue = caught_up(1, 1);
+        let first = queue.expect_live(id(1));
+        live(&mut queue, 2, 'b');
+        assert_eq!(queue.next(), None);
+        queue.drop_live(first, id(1));
+        assert_eq!(queue.next(), Some(Next::Live('b')));
+    }
+
+    #[test]
+    fn what_is_on_its_way_to_be_owed_goes_before_what_is_younger() {
+        let mut queue = caught_up(1, 1);
+        queue.expect_owed(id(1));
+        queue.expect_owed(id(2));
+        live(&mut queue, 3, 'a');
+        queue.push_owed(id(2), 2);
+        assert_eq!(queue.next(), None);
+        queue.push_owed(id(1), 1);
+        assert_eq!(queue.next(), Some(Next::Owed(id(1), 1)));
+        queue.owed_done(id(1));
+        assert_eq!(queue.next(), Some(Next::Owed(id(2), 2)));
+        queue.owed_done(id(2));
+        assert_eq!(queue.next(), Some(Next::Live('a')));
     }
 
     #[test]
     fn live_events_wait_until_the_relay_has_handed_over_what_is_older() {
         let mut queue = Queue::new(2, 1);
-        queue.push_live('a');
+        live(&mut queue, 1, 'a');
         assert_eq!(queue.next(), None);
         queue.caught_up();
         assert_eq!(queue.next(), Some(Next::Live('a')));
@@ -183,19 +282,17 @@ mod tests {
 
     #[test]
     fn while_the_app_is_down_live_events_are_told_and_owed_ones_wait() {
-        let mut queue = Queue::new(2, 1);
-        queue.caught_up();
+        let mut queue = caught_up(2, 1);
         queue.down = true;
         queue.push_owed(id(1), 1);
-        queue.push_live('a');
+        live(&mut queue, 2, 'a');
         assert_eq!(queue.next(), Some(Next::Live('a')));
         assert_eq!(queue.next(), None);
     }
 
     #[test]
     fn what_somebody_has_in_hand_is_not_queued_again() {
-        let mut queue: Queue<()> = Queue::new(2, 2);
-        queue.caught_up();
+        let mut queue = caught_up(2, 2);
         queue.expect_live(id(1));
         queue.push_owed(id(1), 1);
         assert_eq!(queue.next(), None);
@@ -210,7 +307,7 @@ mod tests {
 
     #[test]
     fn beyond_the_limit_the_newest_are_taken_out() {
-        let mut queue: Queue<()> = Queue::new(2, 1);
+        let mut queue = caught_up(2, 1);
         (1..=5).for_each(|n| queue.push_owed(id(n), n as u64));
         assert_eq!(queue.beyond(3), [5, 4]);
         assert_eq!(queue.owed_len(), 3);

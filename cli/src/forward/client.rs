@@ -55,6 +55,15 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// For a stranger, who need not know where the app would be.
+    pub fn in_short(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "the app is down (connection refused)",
+            Self::Timeout(_) | Self::Unreachable(..) | Self::NoHost(_) => "the app cannot be reached",
+            Self::PlainHttp(_) | Self::Certificate(..) | Self::Tls(..) => "no TLS connection to the app",
+        }
+    }
+
     /// Its word in JSON.
     pub fn code(&self) -> &'static str {
         match self {
@@ -99,6 +108,12 @@ impl Client {
                 Broken::Other(why) => ConnectError::Tls(name, why),
             }),
         }
+    }
+
+    /// Whether the app is there, TLS included; sends nothing.
+    pub async fn look(&self) -> Result<Duration, ConnectError> {
+        let begun = Instant::now();
+        if self.target.tls { self.fresh().await.map(|_| begun.elapsed()) } else { self.probe().await }
     }
 
     /// Whether something listens; sends nothing.

@@ -17,6 +17,7 @@ pub struct Listener {
     pub relay: String,
     pub endpoint: String,
     pub url: String,
+    /// Its targets, one a line, each as `--forward-to` takes it.
     pub target: Option<String>,
     /// `connecting`, `live`, `reconnecting`.
     pub state: String,

@@ -103,7 +103,12 @@ pub fn open(path: &Path) -> Result<Connection, JournalError> {
     let dir = path.parent().unwrap_or(Path::new("."));
     platform::private_dir(dir).map_err(|e| failed(e.to_string()))?;
     // SQLite gives its own files the mode of the database.
-    platform::private_file(path).map_err(|e| failed(e.to_string()))?;
+    let file = platform::private_file(path).map_err(|e| failed(e.to_string()))?;
+    // SQLite does not wait for another process that switches the journal's mode, so the first openings take turns. The lock is on
+    // a file of its own: closing one that SQLite has open would drop SQLite's locks.
+    drop(file);
+    let turn = platform::private_file(&path.with_extension("opening")).map_err(|e| failed(e.to_string()))?;
+    turn.lock().map_err(|e| failed(e.to_string()))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(|e| open_error(path, &e))?;
     prepare(path, &mut connection).map_err(|e| match e {
@@ -111,6 +116,7 @@ pub fn open(path: &Path) -> Result<Connection, JournalError> {
         Prepare::Newer(found) => JournalError::Newer { path: path.to_owned(), found, known: FORMAT },
         Prepare::Pragma(name) => failed(format!("SQLite did not take {name}")),
     })?;
+    drop(turn);
     Ok(connection)
 }
 

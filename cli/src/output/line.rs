@@ -67,14 +67,18 @@ impl LineLog {
                 let dots = self.ui.err.sign("…");
                 let what = if self.was_ready { "Connection lost" } else { "Not connected yet" };
                 self.status(&format!("{what} ({}). Retrying in {} {dots}", sanitize(detail), text::span(*retry_in)));
+                if !self.was_ready {
+                    self.status("next: check the relay's URL, or hook doctor");
+                }
             }
             Activity::Reconnecting { attempt, retry_in, detail, .. } => {
                 // One line per change: later tries are said as they grow rare.
                 if attempt.is_power_of_two() {
                     let line = format!(
-                        "Still not connected ({}), try {attempt}. Retrying in {}; events wait at the relay.",
+                        "Still not connected ({}), try {attempt}. Retrying in {}{}",
                         sanitize(detail),
-                        text::span(*retry_in)
+                        text::span(*retry_in),
+                        if self.was_ready { "; events wait at the relay." } else { "." }
                     );
                     self.status(&line);
                 }
@@ -101,7 +105,7 @@ impl LineLog {
                     self.bodies.insert(seen.row.seq, body.clone());
                 }
                 if seen.settled {
-                    self.settled(&seen.row);
+                    self.settled(&seen.row, seen.no_route.as_deref());
                 }
             }
             Activity::Attempt(tried) => self.attempt(tried),
@@ -208,12 +212,17 @@ impl LineLog {
             // The relay gives out another address than the one we dial.
             self.status(&format!("  Public URL   {}", self.ui.err.ink(Ink::Bold, sanitize(&endpoint.public_url))));
         }
-        let url = endpoints.first().map(|e| e.public_url.as_str()).unwrap_or_default();
+        // A test event goes where a target is.
+        let url = endpoints.first().map_or(String::new(), |e| {
+            let default = e.forward_to.is_empty() || e.forward_to.iter().any(|f| f.prefix.is_empty());
+            let prefix = if default { "" } else { e.forward_to[0].prefix.as_str() };
+            format!("{}{prefix}", e.public_url)
+        });
         self.status(&format!(
             "Ready in {:.1} s. Paste the public URL into your provider, or send a test event now:",
             after.as_secs_f64()
         ));
-        self.status(&format!("  curl -d '{{\"hello\":\"world\"}}' {}\n", sanitize(url)));
+        self.status(&format!("  curl -d '{{\"hello\":\"world\"}}' {}\n", sanitize(&url)));
     }
 
     fn app(&mut self, app: &App) {
@@ -246,12 +255,23 @@ impl LineLog {
         self.status(&line);
     }
 
-    fn settled(&mut self, row: &EventRow) {
+    fn settled(&mut self, row: &EventRow, no_route: Option<&str>) {
         self.end_row();
         self.ui.data(&settled_line(row, self.ui.out));
         if self.verbose > 0 {
             let body = self.take_body(row.seq);
             self.block(&detail::request(row, &body, self.extent(), self.ui.out));
+        }
+        if let Some(routes) = no_route {
+            let path = if row.head.path.is_empty() { "/" } else { &row.head.path };
+            self.advice(&Advice {
+                fact: format!(
+                    "no target for {} (there are {}). The sender got 200; the event is kept.",
+                    sanitize(path),
+                    sanitize(routes)
+                ),
+                next: format!("hook replay {} --to localhost:3000{}", row.seq, sanitize(path)),
+            });
         }
         if row.state == State::Refused {
             self.advice(&Advice {
@@ -365,6 +385,11 @@ impl LineLog {
 
 /// `14:02:11  #1   200    48 ms  POST /webhooks`
 pub fn attempt_line(row: &EventRow, attempt: &Attempt, paint: Paint) -> String {
+    attempt_line_at(row, attempt, attempt.ended_at.unwrap_or(attempt.started_at), paint)
+}
+
+/// The same with a time of its own, as lists in order of arrival need it.
+pub fn attempt_line_at(row: &EventRow, attempt: &Attempt, at: u64, paint: Paint) -> String {
     let status = attempt.status.map_or("---".to_owned(), |s| s.to_string());
     let took = match (attempt.status, attempt.error.as_deref()) {
         (Some(_), Some("answer_broken")) => "broken".to_owned(),
@@ -381,7 +406,7 @@ pub fn attempt_line(row: &EventRow, attempt: &Attempt, paint: Paint) -> String {
         "replay" => format!("{} ", paint.sign("↻")),
         other => format!("{other} "),
     };
-    line(row, attempt.ended_at.unwrap_or(attempt.started_at), &paint.ink(ink, status), &took, &word, paint)
+    line(row, at, &paint.ink(ink, status), &took, &word, paint)
 }
 
 /// An event that no attempt was made for.

@@ -123,7 +123,8 @@ async fn upgrade(relay: &Relay) -> Result<Socket, DialError> {
             let retry = response.headers().get(http::header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
             Err(answered(relay, response.status(), retry))
         }
-        Err(error) => Err(DialError::unreachable("no_websocket", error)),
+        Err(tungstenite::Error::Io(error)) => Err(DialError::unreachable("closed", error)),
+        Err(_) => Err(DialError::unreachable("no_websocket", "it does not answer as a hook relay does")),
     }
 }
 
@@ -136,7 +137,13 @@ fn answered(relay: &Relay, status: StatusCode, retry_after: Option<u64>) -> Dial
             } else {
                 format!("{} wants a token.", relay.authority)
             };
-            DialError::Refused(Failure::new(Exit::Refused, "token", what).next(format!("hook login {}", relay.url())))
+            DialError::Refused(Failure::new(Exit::Refused, "token", what).next(
+                if std::env::var_os("HOOK_TOKEN").is_some() {
+                    "correct HOOK_TOKEN, or unset it and log in: hook login URL".to_owned()
+                } else {
+                    format!("hook login {}", relay.url())
+                },
+            ))
         }
         StatusCode::NOT_FOUND | StatusCode::UPGRADE_REQUIRED | StatusCode::METHOD_NOT_ALLOWED => {
             let what = format!("{} is not a hook relay (it answered {status}).", relay.url());
@@ -155,7 +162,9 @@ fn answered(relay: &Relay, status: StatusCode, retry_after: Option<u64>) -> Dial
 
 async fn stream(relay: &Relay) -> Result<Box<dyn Stream>, DialError> {
     let (host, port) = relay.host_and_port();
-    let tcp = TcpStream::connect((host.as_str(), port)).await.map_err(|e| DialError::unreachable(word(&e), e))?;
+    let tcp = TcpStream::connect((host.as_str(), port))
+        .await
+        .map_err(|e| DialError::unreachable(word(&e), words(&e, &host)))?;
     let _ = tcp.set_nodelay(true);
     if relay.scheme == Scheme::Http {
         return Ok(Box::new(tcp));
@@ -177,6 +186,15 @@ fn word(error: &std::io::Error) -> &'static str {
         std::io::ErrorKind::NetworkUnreachable | std::io::ErrorKind::HostUnreachable => "network_unreachable",
         std::io::ErrorKind::TimedOut => "timeout",
         _ => "no_host",
+    }
+}
+
+fn words(error: &std::io::Error, host: &str) -> String {
+    match word(error) {
+        "connection_refused" => "nothing listens there".to_owned(),
+        "network_unreachable" => "the network is unreachable".to_owned(),
+        "timeout" => "no answer".to_owned(),
+        _ => format!("no host named {host}"),
     }
 }
 

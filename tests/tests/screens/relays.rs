@@ -32,7 +32,6 @@ fn the_relay_restarts() {
 fn events_came_while_the_relay_was_lost() {
     let (relay, hook, app) = (Relay::start(), Hook::new(), App::new());
     let cable = crate::cable::Cable::to(&relay.url());
-    // The banner's URL is that of the cable; see wanted.rs.
     let plain = Plain::of(&hook).relay(&relay).app(&app).port(cable.port(), 8080);
     let args = ["--relay", &cable.url(), "--name", "shop", "--forward-to", &format!("localhost:{}", app.port())];
     let screen = Screen::listen(&hook, plain, &args);
@@ -81,4 +80,14 @@ fn beside_another_listener() {
     post(&relay.at("shop"), "{}");
     mirror.line(1);
     assert_snapshot!(mirror.interrupted());
+}
+
+/// DESIGN §8: the relay says which URL is public, and that is the one to copy.
+#[test]
+fn the_public_url_is_the_relays_own() {
+    let (relay, hook) = (Relay::with(&["--public-url", "https://hooks.example.com", "--open"]), Hook::new());
+    let screen = Screen::listen(&hook, Plain::of(&hook), &["--relay", &relay.url(), "--name", "shop"]);
+    let said = screen.interrupted();
+    let urls: Vec<_> = said.lines().filter(|l| l.trim_start().starts_with("Public URL")).collect();
+    assert_eq!(urls.last(), Some(&"  Public URL   https://hooks.example.com/shop"), "{said}");
 }

@@ -86,15 +86,6 @@ fn every_error_has_a_next_line() {
     assert!(without.is_empty(), "no next line:\n{}", without.join("\n"));
 }
 
-/// The mistake is in line 3.
-#[test]
-fn a_mistake_in_a_file_is_found_in_its_line() {
-    let hook = Hook::new();
-    std::fs::write(hook.project().join("hook.toml"), "[[endpoint]]\nname = \"shop\"\nforwardto = 3000\n").unwrap();
-    let stderr = hook.run(["listen"]).stderr;
-    assert!(stderr.contains("hook.toml line 3: "), "{stderr}");
-}
-
 /// ux §1.5 and §6: "Connection lost (network is unreachable)", and never a library's or the system's own sentence.
 #[test]
 fn reasons_are_plain_words() {
@@ -130,16 +121,6 @@ fn what_was_answered_before_did_not_come_meanwhile() {
     screen.err("Connected again");
     let said = screen.interrupted();
     assert!(said.contains("Nothing came meanwhile."), "{said}");
-}
-
-/// DESIGN §8: the relay says which URL is public, and that is the one to copy.
-#[test]
-fn the_public_url_is_the_relays_own() {
-    let (relay, hook) = (Relay::with(&["--public-url", "https://hooks.example.com", "--open"]), Hook::new());
-    let screen = Screen::listen(&hook, Plain::of(&hook), &["--relay", &relay.url(), "--name", "shop"]);
-    let said = screen.interrupted();
-    let urls: Vec<_> = said.lines().filter(|l| l.trim_start().starts_with("Public URL")).collect();
-    assert_eq!(urls.last(), Some(&"  Public URL   https://hooks.example.com/shop"), "{said}");
 }
 
 /// A sender that heard 400 and an app that got nothing are no success.

@@ -9,6 +9,7 @@ use hook_proto::wire::Settings;
 use crate::config::EndpointEntry;
 use crate::engine::Options;
 use crate::failure::Failure;
+use crate::filter::{Field, Filter, TermKind};
 use crate::forward::{HostField, Shape};
 use crate::target::ForwardTo;
 use crate::{event_ref, header_arg, units};
@@ -166,7 +167,7 @@ impl ListenArgs {
                 "a status in hook.toml is out of range: queued-status is 200 to 299, respond 200 to 599.",
             ));
         }
-        let filter = self.filter.as_ref().or(entry.filter.as_ref()).map(|f| event_ref::filter(f)).transpose()?;
+        let filter = self.filter.as_ref().or(entry.filter.as_ref()).map(|f| before_forwarding(f)).transpose()?;
         let options = Options {
             routes,
             shape: Shape { host, headers },
@@ -187,6 +188,27 @@ impl ListenArgs {
     }
 }
 
+/// A filter that can be decided before there is an answer.
+fn before_forwarding(query: &str) -> Result<Filter, Failure> {
+    let filter = event_ref::filter(query)?;
+    let late = |kind: &TermKind| {
+        matches!(
+            kind,
+            TermKind::Status { .. }
+                | TermKind::Ms(_)
+                | TermKind::Replayed(_)
+                | TermKind::Delivered(_)
+                | TermKind::Marked(_)
+                | TermKind::Field(Field::Response, _)
+        )
+    };
+    if filter.terms().iter().any(|t| late(&t.kind)) {
+        return Err(usage("--filter decides before your app has answered, so status:, ms:, resp:, delivered: and replay: cannot be in it.")
+            .next("--filter 'path:/stripe json:.type=invoice.paid'"));
+    }
+    Ok(filter)
+}
+
 fn routes(targets: &[String]) -> Result<Vec<ForwardTo>, Failure> {
     let mut routes: Vec<ForwardTo> = Vec::new();
     for text in targets {
@@ -200,6 +222,18 @@ fn routes(targets: &[String]) -> Result<Vec<ForwardTo>, Failure> {
                 if route.prefix.is_empty() { "all paths".to_owned() } else { format!("paths below {}", route.prefix) };
             return Err(usage(format!("two targets for {place}. Give each its own prefix."))
                 .next(format!("hook listen --forward-to /a={} --forward-to /b=…", route.target.host_port())));
+        }
+        let host = &route.target.host;
+        if text.split_once('=').is_some_and(|(prefix, _)| !prefix.contains(['/', '?'])) {
+            return Err(usage(format!("\"{}\" has no slash in front of its prefix.", crate::sanitize::sanitize(text)))
+                .next(format!("hook listen --forward-to /{}", crate::sanitize::sanitize(text))));
+        }
+        if host.contains(',') || host == "http" || host == "https" {
+            return Err(usage(format!(
+                "\"{}\" is not an address hook can forward to.",
+                crate::sanitize::sanitize(text)
+            ))
+            .next("hook listen --forward-to http://localhost:3000/path   (repeat the flag for several targets)"));
         }
         routes.push(route);
     }

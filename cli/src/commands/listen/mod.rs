@@ -340,7 +340,8 @@ async fn look(endpoint: &Endpoint) -> Result<Vec<Forward>, Failure> {
     for route in &endpoint.options.routes {
         let Some(lane) = endpoint.lanes().find(|l| l.client.target == route.target) else { continue };
         let mut other_port = None;
-        let app = match tokio::time::timeout(PROBE, lane.client.probe()).await {
+        let looked = tokio::time::timeout(PROBE, lane.client.look()).await;
+        let app = match looked {
             Err(_) => AppState::Unknown,
             Ok(Ok(after)) => AppState::Up(after),
             Ok(Err(ConnectError::NoHost(host))) => {
@@ -351,7 +352,9 @@ async fn look(endpoint: &Endpoint) -> Result<Vec<Forward>, Failure> {
                 return Err(Failure::usage(what).next(next));
             }
             Ok(Err(error)) => {
-                other_port = other(&route.target).await;
+                if endpoint.options.routes.len() == 1 {
+                    other_port = other(&route.target).await;
+                }
                 lane.went_down(&error);
                 AppState::Down
             }
@@ -433,7 +436,12 @@ impl Listeners {
                 relay: self.relay.clone(),
                 endpoint: e.name.clone(),
                 url: e.public_url.clone(),
-                target: e.forward_to.first().map(|f| f.url.clone()),
+                target: (!e.forward_to.is_empty()).then(|| {
+                    let line = |f: &Forward| {
+                        if f.prefix.is_empty() { f.url.clone() } else { format!("{}={}", f.prefix, f.url) }
+                    };
+                    e.forward_to.iter().map(line).collect::<Vec<_>>().join("\n")
+                }),
                 state: "live".to_owned(),
             })
             .collect();
