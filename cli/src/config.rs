@@ -123,7 +123,9 @@ impl ProjectFile {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Failure::local(format!("{} cannot be read: {error}", path.display()))),
+            Err(error) => {
+                return Err(Failure::local(format!("{} cannot be read: {}", path.display(), crate::text::io(&error))));
+            }
         };
         toml::from_str(&text).map(Some).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
@@ -156,7 +158,9 @@ impl Credentials {
                     .next("hook logout --all, then hook login URL")
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(Failure::local(format!("{} cannot be read: {error}", path.display()))),
+            Err(error) => {
+                Err(Failure::local(format!("{} cannot be read: {}", path.display(), crate::text::io(&error))))
+            }
         }
     }
 

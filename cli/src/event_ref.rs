@@ -30,7 +30,9 @@ pub async fn one(journal: &Journal, scope: &Scope, text: &str) -> Result<EventRo
         return found.into_iter().next().ok_or_else(|| Failure::failed("no event matches.").next("hook events"));
     }
     match parse(text) {
-        Name::Range(..) => Err(Failure::usage(format!("\"{text}\" is a range, and this takes one event."))),
+        Name::Range(..) => {
+            Err(Failure::usage(format!("\"{text}\" is a range, and this takes one event.")).next("hook show 12"))
+        }
         name => many_of(journal, scope, &name, text).await?.pop().ok_or_else(|| unknown(text)),
     }
 }

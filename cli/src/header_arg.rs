@@ -24,6 +24,7 @@ pub fn parse(text: &str) -> Result<Header, Failure> {
 pub fn value(value: &str) -> Result<String, Failure> {
     match http::HeaderValue::from_str(value) {
         Ok(_) => Ok(value.to_owned()),
-        Err(_) => Err(Failure::usage(format!("\"{}\" cannot be a header's value.", crate::sanitize::sanitize(value)))),
+        Err(_) => Err(Failure::usage(format!("\"{}\" cannot be a header's value.", crate::sanitize::sanitize(value)))
+            .next("--header 'Name: value'")),
     }
 }

@@ -23,6 +23,8 @@ pub struct ForwardTo {
     /// Empty, or beginning with `/` and not ending with it.
     pub prefix: String,
     pub target: Target,
+    /// As the person said it.
+    pub typed: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,10 +44,12 @@ impl FromStr for ForwardTo {
 
     fn from_str(text: &str) -> Result<Self, BadTarget> {
         match text.split_once('=') {
-            Some((prefix, target)) if prefix.starts_with('/') => {
-                Ok(Self { prefix: prefix.trim_end_matches('/').to_owned(), target: target.parse()? })
-            }
-            _ => Ok(Self { prefix: String::new(), target: text.parse()? }),
+            Some((prefix, target)) if prefix.starts_with('/') => Ok(Self {
+                prefix: prefix.trim_end_matches('/').to_owned(),
+                target: target.parse()?,
+                typed: text.to_owned(),
+            }),
+            _ => Ok(Self { prefix: String::new(), target: text.parse()?, typed: text.to_owned() }),
         }
     }
 }

@@ -96,6 +96,25 @@ impl Paint {
         format!("{style}{text}{style:#}")
     }
 
+    /// A line with all signs of ours in letters, where the terminal has no more.
+    pub fn signs(self, line: &str) -> std::borrow::Cow<'_, str> {
+        const SIGNS: [(&str, &str); 9] = [
+            ("…", "..."),
+            ("→", "->"),
+            ("✓", "ok"),
+            ("✗", "bad"),
+            ("–", "--"),
+            ("│", "|"),
+            ("└", "`-"),
+            ("·", "-"),
+            ("↻", "again"),
+        ];
+        if !self.ascii || line.is_ascii() {
+            return line.into();
+        }
+        SIGNS.iter().fold(line.to_owned(), |line, (sign, word)| line.replace(sign, word)).into()
+    }
+
     /// A sign of ours, in letters where the terminal has no more.
     pub fn sign(self, sign: &'static str) -> &'static str {
         if !self.ascii {
@@ -139,6 +158,11 @@ impl Ui {
         self.note(written);
     }
 
+    /// Data for people: the same line, in characters that the terminal has.
+    pub fn text(&self, line: &str) {
+        self.data(&self.out.signs(line));
+    }
+
     /// Data as it is.
     pub fn bytes(&self, bytes: &[u8]) {
         let mut out = io::stdout().lock();
@@ -149,7 +173,14 @@ impl Ui {
     /// Everything else.
     pub fn status(&self, line: &str) {
         // With standard error gone there is nobody to tell.
-        let _ = writeln!(io::stderr().lock(), "{line}");
+        let _ = writeln!(io::stderr().lock(), "{}", self.err.signs(line));
+    }
+
+    /// The terminal shows ^C; what follows begins on a line of its own.
+    pub fn after_interrupt(&self) {
+        if self.stderr_is_terminal {
+            let _ = writeln!(io::stderr().lock());
+        }
     }
 
     /// A state that the next line of status replaces, where that is possible.

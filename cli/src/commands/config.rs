@@ -15,7 +15,7 @@ pub fn run(context: &Context, _: &ConfigArgs) -> Result<Exit, Failure> {
     let file = ProjectFile::read(&project)?;
     let relay = config::relay(None, file.as_ref())?;
     let credentials = Credentials::read()?;
-    let out = |name: &str, value: &str| context.ui.data(&format!("{name:<12} {}", sanitize(value)));
+    let out = |name: &str, value: &str| context.ui.text(&format!("{name:<12} {}", sanitize(value)));
     out("project", &project.display().to_string());
     let place = project.join("hook.toml").display().to_string();
     out(

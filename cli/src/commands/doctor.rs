@@ -129,13 +129,13 @@ fn clock(report: &mut Report<'_>) {
 impl Report<'_> {
     fn good(&self, what: &str, finding: &str) {
         let paint = self.context.ui.out;
-        self.context.ui.data(&format!("{} {what:<10} {}", paint.sign("✓"), sanitize(finding)));
+        self.context.ui.text(&format!("{} {what:<10} {}", paint.sign("✓"), sanitize(finding)));
     }
 
     fn bad(&mut self, what: &str, finding: &str, next: &str) {
         self.bad += 1;
         let paint = self.context.ui.out;
-        self.context.ui.data(&format!("{} {what:<10} {}", paint.sign("✗"), sanitize(finding)));
-        self.context.ui.data(&format!("             next: {}", sanitize(next)));
+        self.context.ui.text(&format!("{} {what:<10} {}", paint.sign("✗"), sanitize(finding)));
+        self.context.ui.text(&format!("             next: {}", sanitize(next)));
     }
 }

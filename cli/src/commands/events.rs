@@ -97,7 +97,8 @@ async fn follow(
     filter: &Filter,
     narrow: (String, Vec<rusqlite::types::Value>),
 ) -> Result<Exit, Failure> {
-    let mut signals = platform::Signals::new().map_err(|e| Failure::local(format!("no signals: {e}.")))?;
+    let mut signals =
+        platform::Signals::new().map_err(|e| Failure::local(format!("no signals: {}.", crate::text::io(&e))))?;
     let mut shown = std::collections::HashMap::new();
     let mut version = -1;
     let mut rows =
@@ -179,7 +180,7 @@ async fn print(context: &Context, journal: &Journal, args: &EventsArgs, row: Eve
         } else {
             format!("{} {line}", text::date(row.head.received_at))
         };
-    context.ui.data(&line);
+    context.ui.text(&line);
     Ok(())
 }
 

@@ -55,7 +55,7 @@ pub async fn run(context: &Context, args: LoginArgs) -> Result<Exit, Failure> {
 }
 
 fn read_token(relay: &str) -> Result<String, Failure> {
-    let failed = |e: std::io::Error| Failure::local(format!("the token could not be read: {e}."));
+    let failed = |e: std::io::Error| Failure::local(format!("the token could not be read: {}.", crate::text::io(&e)));
     if std::io::stdin().is_terminal() {
         let token =
             rpassword::prompt_password(format!("Token for {}: ", crate::sanitize::sanitize(relay))).map_err(failed)?;

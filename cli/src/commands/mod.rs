@@ -127,7 +127,7 @@ fn run(args: &[OsString]) -> Result<Exit, End> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
-        Err(error) => Err(Failure::local(format!("no runtime: {error}"))),
+        Err(error) => Err(Failure::local(format!("no runtime: {}", crate::text::io(&error)))),
         Ok(runtime) => {
             let result = runtime.block_on(dispatch(&context, cli.command));
             runtime.shutdown_background();
@@ -138,7 +138,18 @@ fn run(args: &[OsString]) -> Result<Exit, End> {
     if ui.is_closed() {
         return Ok(Exit::Done);
     }
-    result.map_err(|failure| End::Failure(ui, failure))
+    match result {
+        // Who asked for JSON reads standard output alone.
+        Err(failure) if asks_for_json(args) => {
+            ui.data(&crate::output::json::failure(&failure));
+            Ok(failure.exit)
+        }
+        other => other.map_err(|failure| End::Failure(ui, failure)),
+    }
+}
+
+fn asks_for_json(args: &[OsString]) -> bool {
+    args.iter().any(|a| a == "--output=json") || args.windows(2).any(|w| w[0] == "--output" && w[1] == "json")
 }
 
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {

@@ -88,8 +88,9 @@ pub async fn run(context: &Context, args: ReplayArgs) -> Result<Exit, Failure> {
     let path = context.journal_path();
     let journal = context.journal()?;
     let rows = choose(&journal, &args).await?;
-    let owner = Owner::register(&path)
-        .map_err(|e| Failure::local(format!("{} cannot be written beside: {e}.", path.display())))?;
+    let owner = Owner::register(&path).map_err(|e| {
+        Failure::local(format!("{} cannot be written beside: {}.", path.display(), crate::text::io(&e)))
+    })?;
     let jobs = aim(&journal, &args, rows).await?;
     let shape = Arc::new(Shape {
         host: args.host_header.clone().map_or(HostField::Target, HostField::Given),
@@ -305,7 +306,7 @@ async fn print(
         context.ui.data(&json::line_of(&json::attempt(row, attempt, bodies, Some(&body), Heard::Nothing)));
         return Ok(());
     }
-    context.ui.data(&line::attempt_line(row, attempt, context.ui.out));
+    context.ui.text(&line::attempt_line(row, attempt, context.ui.out));
     if let Some(mut advice) = advice::on(row, attempt, &body, Heard::Nothing) {
         if let Some(to) = &args.to {
             advice.next = format!("hook replay {seq} --to {to}");

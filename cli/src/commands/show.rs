@@ -60,10 +60,10 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
     } else {
         let from = if row.head.remote_ip.is_empty() { String::new() } else { format!(" from {}", row.head.remote_ip) };
         let head = format!("#{} {}  {}{from}", row.seq, row.id, text::date_and_clock(row.head.received_at));
-        context.ui.data(&paint.ink(Ink::Bold, crate::sanitize::sanitize(&head)));
-        context.ui.data(&format!("{}  {}", crate::sanitize::sanitize(&row.head.url), state_words(row.state)));
-        context.ui.data("");
-        context.ui.data(detail::request(&row, &body, Extent::All, paint).trim_end());
+        context.ui.text(&paint.ink(Ink::Bold, crate::sanitize::sanitize(&head)));
+        context.ui.text(&format!("{}  {}", crate::sanitize::sanitize(&row.head.url), state_words(row.state)));
+        context.ui.text("");
+        context.ui.text(detail::request(&row, &body, Extent::All, paint).trim_end());
     }
     for attempt in attempts {
         let n = attempt.n;
@@ -79,9 +79,9 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
             text::date_and_clock(attempt.started_at),
             crate::sanitize::sanitize(&attempt.target)
         );
-        context.ui.data("");
-        context.ui.data(&paint.ink(Ink::Bold, head));
-        context.ui.data(detail::response(&attempt, &answer, Extent::All, paint).trim_end());
+        context.ui.text("");
+        context.ui.text(&paint.ink(Ink::Bold, head));
+        context.ui.text(detail::response(&attempt, &answer, Extent::All, paint).trim_end());
     }
     Ok(Exit::Done)
 }

@@ -46,11 +46,11 @@ pub async fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure> 
             })
             .collect();
         context.ui.data(
-            &json!({"v": 1, "type": "status", "relay": relay_url, "listeners": rows, "undelivered": waits}).to_string(),
+            &json!({"v": 1, "type": "status", "ts": text::rfc3339(platform::now_ms()), "relay": relay_url, "listeners": rows, "undelivered": waits}).to_string(),
         );
         return Ok(Exit::Done);
     }
-    let out = |line: &str| context.ui.data(line);
+    let out = |line: &str| context.ui.text(line);
     match relay {
         Some((relay, from)) => {
             let token = if relay.token.is_some() { "with a token" } else { "without a token" };

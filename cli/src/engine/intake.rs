@@ -1,6 +1,7 @@
 //! A hand-over is journaled, acked, and given its place; or settled by a rule (DESIGN §5.3–5.5).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -116,6 +117,9 @@ impl Engine {
         let row = Arc::new(row(recorded.seq, event));
         match recorded.handled {
             Handled::New { attempt } => {
+                if incoming.hand_over == HandOver::Queued {
+                    self.counts.came_while_away.fetch_add(1, Ordering::AcqRel);
+                }
                 let body = memory.map_or(EventBody::Journal(BodyKey::Event(row.seq)), EventBody::Memory);
                 self.fresh(endpoint, plan, incoming, row, body, attempt, received).await;
             }

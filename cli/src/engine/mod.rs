@@ -35,6 +35,7 @@ struct Counts {
     running: AtomicU64,
     dropped: AtomicU64,
     stopping: AtomicBool,
+    came_while_away: AtomicU64,
 }
 
 impl Engine {
@@ -63,6 +64,11 @@ impl Engine {
     /// From now on hand-overs are left with the relay.
     pub fn stop_taking(&self) {
         self.counts.stopping.store(true, Ordering::Release);
+    }
+
+    /// New events so far whose sender heard queued before they came here.
+    pub fn came_while_away(&self) -> u64 {
+        self.counts.came_while_away.load(Ordering::Acquire)
     }
 
     fn is_stopping(&self) -> bool {

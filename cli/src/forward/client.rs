@@ -176,6 +176,11 @@ impl Client {
         })
     }
 
+    /// Whether its host has an address at all.
+    pub async fn resolve(&self) -> Result<(), ConnectError> {
+        self.addresses().await.map(|_| ())
+    }
+
     /// Both loopback addresses for `localhost`, whichever its app took; the one that answered last comes first.
     async fn addresses(&self) -> Result<Vec<SocketAddr>, ConnectError> {
         let port = self.target.port;

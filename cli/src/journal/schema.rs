@@ -101,14 +101,14 @@ pub fn open(path: &Path) -> Result<Connection, JournalError> {
         return Err(failed(format!("SQLite {} has a bug that loses data", rusqlite::version())));
     }
     let dir = path.parent().unwrap_or(Path::new("."));
-    platform::private_dir(dir).map_err(|e| failed(e.to_string()))?;
+    platform::private_dir(dir).map_err(|e| failed(crate::text::io(&e)))?;
     // SQLite gives its own files the mode of the database.
-    let file = platform::private_file(path).map_err(|e| failed(e.to_string()))?;
+    let file = platform::private_file(path).map_err(|e| failed(crate::text::io(&e)))?;
     // SQLite does not wait for another process that switches the journal's mode, so the first openings take turns. The lock is on
     // a file of its own: closing one that SQLite has open would drop SQLite's locks.
     drop(file);
-    let turn = platform::private_file(&path.with_extension("opening")).map_err(|e| failed(e.to_string()))?;
-    turn.lock().map_err(|e| failed(e.to_string()))?;
+    let turn = platform::private_file(&path.with_extension("opening")).map_err(|e| failed(crate::text::io(&e)))?;
+    turn.lock().map_err(|e| failed(crate::text::io(&e)))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(|e| open_error(path, &e))?;
     prepare(path, &mut connection).map_err(|e| match e {

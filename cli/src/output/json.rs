@@ -8,7 +8,8 @@ use hook_proto::{Header, HeaderList};
 use serde_json::{Map, Value, json};
 
 use super::advice;
-use crate::activity::{Activity, AppState, Heard};
+use crate::activity::{Activity, AppState, Heard, Trouble};
+use crate::failure::Failure;
 use crate::journal::{Attempt, EventRow};
 use crate::platform::now_ms;
 use crate::text::rfc3339;
@@ -32,6 +33,13 @@ impl JsonLines {
             self.ui.data(&line_of(&value));
         }
     }
+}
+
+/// A command's failure, as the `error` object.
+pub fn failure(failure: &Failure) -> String {
+    let trouble =
+        Trouble { code: failure.code, message: failure.what.clone(), next: failure.next.first().cloned(), fatal: true };
+    lines(&Activity::Trouble(trouble), Bodies::default()).first().map(line_of).unwrap_or_default()
 }
 
 /// One line of JSON in which nothing can act on a terminal: what serde leaves as it is and a terminal obeys is escaped too.

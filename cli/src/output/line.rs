@@ -35,6 +35,8 @@ struct Same {
     times: u32,
     hidden: u32,
     last: Instant,
+    /// Lists them.
+    list: String,
 }
 
 impl LineLog {
@@ -257,7 +259,7 @@ impl LineLog {
 
     fn settled(&mut self, row: &EventRow, no_route: Option<&str>) {
         self.end_row();
-        self.ui.data(&settled_line(row, self.ui.out));
+        self.ui.text(&settled_line(row, self.ui.out));
         if self.verbose > 0 {
             let body = self.take_body(row.seq);
             self.block(&detail::request(row, &body, self.extent(), self.ui.out));
@@ -286,14 +288,14 @@ impl LineLog {
         if advice.as_ref().map(|a| &a.fact) != self.same.as_ref().map(|s| &s.fact) {
             self.end_row();
         }
-        self.ui.data(&attempt_line(&tried.row, &tried.attempt, self.ui.out));
+        self.ui.text(&attempt_line(&tried.row, &tried.attempt, self.ui.out));
         if self.verbose > 0 {
             let request = self.take_body(tried.row.seq);
             self.block(&detail::request(&tried.row, &request, self.extent(), self.ui.out));
             self.block(&detail::response(&tried.attempt, &tried.body, self.extent(), self.ui.out));
         }
         if let Some(advice) = advice
-            && self.is_said(&advice.fact, tried.row.seq)
+            && self.is_said(&advice.fact, tried.row.seq, tried.attempt.status)
         {
             self.advice(&advice);
         }
@@ -322,7 +324,7 @@ impl LineLog {
     }
 
     /// Whether a failure is said in full, or only counted because it repeats.
-    fn is_said(&mut self, fact: &str, seq: u64) -> bool {
+    fn is_said(&mut self, fact: &str, seq: u64, status: Option<u16>) -> bool {
         let now = Instant::now();
         match &mut self.same {
             Some(same) if same.fact == fact && now - same.last < ROW => {
@@ -335,7 +337,8 @@ impl LineLog {
             }
             _ => {
                 self.end_row();
-                self.same = Some(Same { fact: fact.to_owned(), first: seq, times: 1, hidden: 0, last: now });
+                let list = status.map_or("hook events --undelivered".to_owned(), |s| format!("hook events status:{s}"));
+                self.same = Some(Same { fact: fact.to_owned(), first: seq, times: 1, hidden: 0, last: now, list });
             }
         }
         true
@@ -344,7 +347,7 @@ impl LineLog {
     fn end_row(&mut self) {
         let Some(same) = self.same.take().filter(|s| s.hidden > 0) else { return };
         let dots = self.ui.err.sign("…");
-        self.status(&format!("{dots} and {} more like #{} (hook events --undelivered)", same.hidden, same.first));
+        self.status(&format!("{dots} and {} more like #{} ({})", same.hidden, same.first, same.list));
     }
 
     fn advice(&self, advice: &Advice) {
@@ -359,7 +362,7 @@ impl LineLog {
 
     fn block(&self, text: &str) {
         for line in text.lines() {
-            self.ui.data(&format!("    {line}"));
+            self.ui.text(&format!("    {line}"));
         }
     }
 

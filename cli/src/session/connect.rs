@@ -123,7 +123,7 @@ async fn upgrade(relay: &Relay) -> Result<Socket, DialError> {
             let retry = response.headers().get(http::header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
             Err(answered(relay, response.status(), retry))
         }
-        Err(tungstenite::Error::Io(error)) => Err(DialError::unreachable("closed", error)),
+        Err(tungstenite::Error::Io(error)) => Err(DialError::unreachable("closed", crate::text::io(&error))),
         Err(_) => Err(DialError::unreachable("no_websocket", "it does not answer as a hook relay does")),
     }
 }

@@ -63,13 +63,11 @@ impl Session {
                     let opened = pump::run(&mut self, socket, |session, urls| {
                         tries = 0;
                         if ready {
-                            session
-                                .engine
-                                .emit(Activity::Reconnected { after: lost_at.elapsed(), meanwhile: urls.waiting });
-                        } else {
-                            ready = true;
-                            (session.opened)(&urls.urls);
+                            return Some(lost_at.elapsed());
                         }
+                        ready = true;
+                        (session.opened)(urls);
+                        None
                     })
                     .await;
                     lost_at = Instant::now();

@@ -13,7 +13,7 @@ use hook_proto::{EventId, HandOver, Mode};
 use hook_relay_server::link::{self, Beat, Heart, Outbox, Pulse};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::connect::Socket;
 use super::replier::{self, Replier};
@@ -30,13 +30,12 @@ const MAX_FIELDS: usize = 1024;
 /// A body that a relay may announce; its own limit is far below.
 const MAX_BODY: u64 = 1 << 30;
 
-pub struct OpenedUrls {
-    pub urls: Vec<String>,
-    /// Events that the inboxes hold.
-    pub waiting: u64,
-}
-
-pub async fn run(session: &mut Session, socket: Socket, mut opened: impl FnMut(&Session, OpenedUrls)) -> Ended {
+/// `opened` is called once every endpoint is open; it says for how long there was no connection, when there was one before.
+pub async fn run(
+    session: &mut Session,
+    socket: Socket,
+    mut opened: impl FnMut(&Session, &[String]) -> Option<Duration>,
+) -> Ended {
     let (sink, stream) = socket.split();
     let (outbox, lanes) = link::outbox();
     let pulse = Arc::new(Pulse::default());
@@ -49,7 +48,9 @@ pub async fn run(session: &mut Session, socket: Socket, mut opened: impl FnMut(&
         repliers: HashMap::new(),
         sweep_at: 256,
         growing: HashMap::new(),
-        waiting: 0,
+        was_away: None,
+        behind: session.wanted.iter().filter(|w| !w.endpoint.options.mirror).count(),
+        known_before: session.engine.came_while_away(),
         announced: false,
         go_away: None,
     };
@@ -74,7 +75,8 @@ impl Reader {
                 Some(Ok(Message::Close(_))) | None => return Err(lost("closed", "the relay closed the connection")),
                 Some(Ok(Message::Text(_))) => return Err(lost("protocol", "the relay sent a text message")),
                 Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(lost("closed", error)),
+                Some(Err(tungstenite::Error::Io(error))) => return Err(lost("closed", crate::text::io(&error))),
+                Some(Err(_)) => return Err(lost("closed", "the relay is gone")),
             }
         }
     }
@@ -102,7 +104,11 @@ struct Connection {
     sweep_at: usize,
     /// Large bodies on their way in.
     growing: HashMap<u64, (mpsc::UnboundedSender<wire::Chunk>, Arc<AtomicU64>)>,
-    waiting: u64,
+    /// For how long there was no connection, until that has been said.
+    was_away: Option<Duration>,
+    /// Endpoints whose inbox is not handed over yet.
+    behind: usize,
+    known_before: u64,
     announced: bool,
     /// Why and for how long the relay will be gone.
     go_away: Option<(String, Duration)>,
@@ -114,7 +120,7 @@ impl Connection {
         session: &mut Session,
         mut reader: Reader,
         mut heart: Heart,
-        opened: &mut impl FnMut(&Session, OpenedUrls),
+        opened: &mut impl FnMut(&Session, &[String]) -> Option<Duration>,
     ) -> Ended {
         if let Err(ended) = self.greet(session, &mut reader).await {
             return ended;
@@ -152,8 +158,9 @@ impl Connection {
                     }
                     if !self.announced && self.routes.iter().all(|r| r.epoch.is_some()) {
                         self.announced = true;
-                        let urls = self.routes.iter().map(|r| r.url.clone()).collect();
-                        opened(session, OpenedUrls { urls, waiting: self.waiting });
+                        let urls: Vec<String> = self.routes.iter().map(|r| r.url.clone()).collect();
+                        self.was_away = opened(session, &urls);
+                        self.say_if_back();
                     }
                 }
                 beat = heart.beat() => match beat {
@@ -196,7 +203,6 @@ impl Connection {
                 if let Some(route) = self.routes.get_mut(opened.route.wrapping_sub(1) as usize) {
                     route.epoch = Some(opened.epoch);
                     route.url = opened.public_url;
-                    self.waiting = self.waiting.saturating_add(opened.waiting);
                 }
             }
             Kind::Refused(refused) if refused.code == "storage" => {
@@ -238,6 +244,8 @@ impl Connection {
                 let engine = self.engine.clone();
                 if let Some(route) = self.route(route.route) {
                     tokio::spawn(caught_up(engine, route.wanted.endpoint.clone()));
+                    self.behind = self.behind.saturating_sub(1);
+                    self.say_if_back();
                 }
             }
             Kind::Superseded(superseded) => return self.superseded(session, &superseded),
@@ -333,6 +341,21 @@ impl Connection {
             _ => ("refused", "hook status".to_owned()),
         };
         Failure::new(Exit::Refused, code, format!("{relay} refused: {message}")).next(next)
+    }
+
+    /// Says that the connection is back, once it is known what came meanwhile.
+    fn say_if_back(&mut self) {
+        if self.behind > 0 || !self.announced {
+            return;
+        }
+        if let Some(after) = self.was_away.take() {
+            let (engine, before) = (self.engine.clone(), self.known_before);
+            tokio::spawn(async move {
+                // Behind the writes of everything that was handed over; a failing journal is reported by those.
+                let _ = engine.journal.flush().await;
+                engine.emit(Activity::Reconnected { after, meanwhile: engine.came_while_away() - before });
+            });
+        }
     }
 
     fn replier(&self, stream: u64) -> Option<Replier> {

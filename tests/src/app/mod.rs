@@ -64,6 +64,8 @@ pub struct App {
     address: SocketAddr,
     shared: Arc<Shared>,
     running: Mutex<Option<Running>>,
+    /// Keeps the port from others while nothing listens on it.
+    reserved: Mutex<Option<socket2::Socket>>,
 }
 
 struct Running {
@@ -96,7 +98,12 @@ impl App {
             script: Mutex::new(Arc::new(|_| Answer::ok("ok"))),
         };
         let listener = TcpListener::bind(address).unwrap();
-        let app = Self { address: listener.local_addr().unwrap(), shared: Arc::new(shared), running: Mutex::default() };
+        let app = Self {
+            address: listener.local_addr().unwrap(),
+            shared: Arc::new(shared),
+            running: Mutex::default(),
+            reserved: Mutex::default(),
+        };
         app.run(listener);
         app
     }
@@ -133,11 +140,20 @@ impl App {
         for (_, connection) in self.shared.open.lock().unwrap().drain() {
             let _ = connection.shutdown(Shutdown::Both);
         }
+        *self.reserved.lock().unwrap() = reserve(self.address);
     }
 
     /// Opens the port again.
     pub fn start(&self) {
-        self.run(TcpListener::bind(self.address).unwrap());
+        let reserved = self.reserved.lock().unwrap().take();
+        let listener = match reserved {
+            Some(socket) => {
+                socket.listen(128).unwrap();
+                socket.into()
+            }
+            None => TcpListener::bind(self.address).unwrap(),
+        };
+        self.run(listener);
     }
 
     fn run(&self, listener: TcpListener) {
@@ -228,4 +244,16 @@ fn serve(shared: &Shared, stream: &TcpStream, connection: usize) -> std::io::Res
             return Ok(());
         }
     }
+}
+
+/// Binds without listening: connections are refused, and no other test gets the port.
+fn reserve(address: std::net::SocketAddr) -> Option<socket2::Socket> {
+    let bind = |reuse: bool| {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None).ok()?;
+        socket.set_reuse_address(reuse).ok()?;
+        socket.bind(&address.into()).ok()?;
+        Some(socket)
+    };
+    // Connections that linger want the second way, which does not keep the port as well.
+    bind(false).or_else(|| bind(true))
 }

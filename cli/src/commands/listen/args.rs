@@ -137,7 +137,10 @@ impl ListenArgs {
     fn plan(&self, entry: &EndpointEntry) -> Result<Plan, Failure> {
         let name = match (&self.name, &entry.name) {
             (Some(name), _) => Some(name.clone()),
-            (None, Some(name)) => Some(name.parse().map_err(|bad| usage(format!("\"{name}\" in hook.toml: {bad}.")))?),
+            (None, Some(name)) => Some(
+                name.parse()
+                    .map_err(|bad| usage(format!("\"{name}\" in hook.toml: {bad}.")).next("correct hook.toml"))?,
+            ),
             (None, None) => None,
         };
         let or_file = |flags: &Vec<String>, file: &crate::config::OneOrMany| {

@@ -33,7 +33,7 @@ const SAMPLES: [(&str, &str, &str); 3] = [
 
 /// Starts the app; gives its address as a target.
 pub async fn start_app() -> Result<String, Failure> {
-    let failed = |e: std::io::Error| Failure::local(format!("the demo app cannot start: {e}."));
+    let failed = |e: std::io::Error| Failure::local(format!("the demo app cannot start: {}.", crate::text::io(&e)));
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     tokio::spawn(async move {

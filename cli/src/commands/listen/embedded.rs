@@ -76,7 +76,9 @@ pub async fn other(journal: &Journal, project: &str, name: &EndpointName) -> Res
 
 /// Starts the relay on the remembered port, or on a free one when another program has taken that.
 pub async fn start(port: Option<u16>, names: &[EndpointName]) -> Result<(Embedded, u16), Failure> {
-    let taken = |e: std::io::Error| Failure::local(format!("no port of 127.0.0.1 can be listened on: {e}."));
+    let taken = |e: std::io::Error| {
+        Failure::local(format!("no port of 127.0.0.1 can be listened on: {}.", crate::text::io(&e)))
+    };
     let listener = match port {
         Some(port) => match TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
             Ok(listener) => listener,
@@ -86,7 +88,8 @@ pub async fn start(port: Option<u16>, names: &[EndpointName]) -> Result<(Embedde
     };
     let address = listener.local_addr().map_err(taken)?;
     let spool = platform::data_dir().join("spool");
-    platform::private_dir(&spool).map_err(|e| Failure::local(format!("{} cannot be made: {e}.", spool.display())))?;
+    platform::private_dir(&spool)
+        .map_err(|e| Failure::local(format!("{} cannot be made: {}.", spool.display(), crate::text::io(&e))))?;
     let secret: Arc<str> = format!("{:032x}", rand::random::<u128>()).into();
     let public_url = format!("http://{address}");
     let config = Config {

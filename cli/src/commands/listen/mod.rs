@@ -9,7 +9,7 @@ mod tally;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 pub use args::ListenArgs;
 use args::{OutputKind, Plan};
@@ -20,7 +20,7 @@ use tally::Tally;
 use super::Context;
 use crate::activity::{self, Activity, AppState, Forward, Started};
 use crate::config::{self, ProjectFile};
-use crate::engine::{Endpoint, Engine};
+use crate::engine::{Endpoint, Engine, Lane};
 use crate::failure::{Exit, Failure};
 use crate::filter::Filter;
 use crate::forward::{Client, ConnectError};
@@ -28,6 +28,7 @@ use crate::journal::{self, Journal, Listener, Owner};
 use crate::output::{Output, json, line};
 use crate::platform::{self, Signal, Signals};
 use crate::session::{self, Relay, Session, Wanted};
+use crate::target::ForwardTo;
 
 /// How long running attempts may go on after the first interrupt.
 const GRACE: Duration = Duration::from_secs(3);
@@ -36,15 +37,22 @@ const PROBE: Duration = Duration::from_millis(100);
 /// Parts without an event that are older belong to nobody's upload.
 const ORPHANS: u64 = 86_400_000;
 const HOUR: Duration = Duration::from_secs(3600);
+/// How long a name may take to be found.
+const DNS: Duration = Duration::from_secs(2);
 /// Where people's apps listen.
 const USUAL_PORTS: [u16; 9] = [3000, 3001, 4000, 4242, 5000, 5173, 8000, 8080, 8888];
 
 pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
     let begun = Instant::now();
-    let mut signals = Signals::new().map_err(|e| Failure::local(format!("no signals: {e}.")))?;
-    let until = args.until.as_deref().map(crate::event_ref::filter).transpose()?;
+    let mut signals = Signals::new().map_err(|e| Failure::local(format!("no signals: {}.", crate::text::io(&e))))?;
     let (activities, mut inbox) = mpsc::unbounded_channel();
-    let screen = Screen::start(output(context, &args));
+    let closed = Arc::new(Notify::new());
+    let screen = Screen::start(output(context, &args), context.ui.clone(), closed.clone());
+    let until = match args.until.as_deref().map(crate::event_ref::filter).transpose() {
+        Ok(until) => until,
+        Err(failure) if args.output == OutputKind::Json => return Ok(fatal(screen, &failure)),
+        Err(failure) => return Err(failure),
+    };
     let set_up = set_up(context, &args, until.as_ref(), activities).await;
     let running = match set_up {
         Ok(running) => running,
@@ -74,9 +82,6 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
                 if tally.count(&activity, until.as_ref()) {
                     break Ended::Matched;
                 }
-                if context.ui.is_closed() {
-                    break Ended::Closed;
-                }
             }
             failure = &mut session => break Ended::Session(failure),
             changed = failed.changed() => {
@@ -87,6 +92,7 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
                     None => {}
                 }
             }
+            () = closed.notified() => break Ended::Closed,
             () = until_deadline(deadline) => break Ended::TimedOut,
         }
     };
@@ -121,6 +127,9 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
         screen.show(activity);
     }
     let owed = endpoints.iter().flat_map(|e| e.lanes()).map(|lane| lane.owed() as u64).sum();
+    if matches!(ended, Ended::Signal(Signal::Interrupt)) && args.output == OutputKind::Line {
+        context.ui.after_interrupt();
+    }
     let (exit, reason, failure) = ended.outcome(args.timeout_after, listeners.was_ready());
     if let Some(failure) = failure {
         screen.show(trouble(&failure));
@@ -203,7 +212,8 @@ async fn set_up(
     let path = context.journal_path();
     let journal = Journal::open(&path)?;
     let owner = Owner::register(&path).map_err(|e| {
-        Failure::local(format!("the directory of {} cannot be written: {e}.", path.display())).next("hook doctor")
+        Failure::local(format!("the directory of {} cannot be written: {}.", path.display(), crate::text::io(&e)))
+            .next("hook doctor")
     })?;
     let bodies = args.body || args.verbose > 0 || until.is_some_and(Filter::needs_bodies);
     let engine = Engine::new(journal.clone(), owner.id.clone(), project.clone(), activities, bodies);
@@ -211,11 +221,12 @@ async fn set_up(
         reach(&journal, &project, &plans, chosen.map(|(relay, _)| relay)).await?;
     let endpoints = endpoints(&engine, &relay_key, &plans, &names)?;
     let mut shown = Vec::new();
+    let mut down = Vec::new();
     for (endpoint, mirror) in endpoints.iter().zip(plans.iter().map(|p| p.options.mirror)) {
         shown.push(activity::Endpoint {
             name: endpoint.name.clone(),
             public_url: format!("{public_base}/{}", endpoint.name),
-            forward_to: look(endpoint).await?,
+            forward_to: look(endpoint, &mut down).await?,
             mirror,
             embedded: embedded.is_some(),
         });
@@ -225,6 +236,7 @@ async fn set_up(
         journal: path.display().to_string(),
         endpoints: shown.clone(),
     }));
+    down.iter().for_each(|(lane, error)| lane.went_down(error));
     if embedded.is_none() {
         engine.emit(Activity::Connecting { relay: relay.authority.clone() });
     }
@@ -335,27 +347,23 @@ fn endpoints(
 }
 
 /// Looks whether the apps are there, so that the banner can say so; what is down is looked for from now on.
-async fn look(endpoint: &Endpoint) -> Result<Vec<Forward>, Failure> {
+async fn look(endpoint: &Endpoint, down: &mut Vec<(Arc<Lane>, ConnectError)>) -> Result<Vec<Forward>, Failure> {
     let mut seen = Vec::new();
     for route in &endpoint.options.routes {
         let Some(lane) = endpoint.lanes().find(|l| l.client.target == route.target) else { continue };
         let mut other_port = None;
+        if let Ok(Err(ConnectError::NoHost(host))) = tokio::time::timeout(DNS, lane.client.resolve()).await {
+            return Err(no_host(route, &host));
+        }
         let looked = tokio::time::timeout(PROBE, lane.client.look()).await;
         let app = match looked {
             Err(_) => AppState::Unknown,
             Ok(Ok(after)) => AppState::Up(after),
-            Ok(Err(ConnectError::NoHost(host))) => {
-                let shown = crate::sanitize::sanitize(&host).into_owned();
-                let what =
-                    format!("\"{}\" is not an address hook can forward to (no host named \"{shown}\").", route.target);
-                let next = format!("hook listen --forward-to localhost:{}{}", route.target.port, route.target.path);
-                return Err(Failure::usage(what).next(next));
-            }
             Ok(Err(error)) => {
                 if endpoint.options.routes.len() == 1 {
                     other_port = other(&route.target).await;
                 }
-                lane.went_down(&error);
+                down.push((lane.clone(), error));
                 AppState::Down
             }
         };
@@ -368,6 +376,12 @@ async fn look(endpoint: &Endpoint) -> Result<Vec<Forward>, Failure> {
         });
     }
     Ok(seen)
+}
+
+fn no_host(route: &ForwardTo, host: &str) -> Failure {
+    let what = format!("\"{}\" is not an address hook can forward to (no host named \"{host}\").", route.typed);
+    let next = format!("hook listen --forward-to localhost:{}{}", route.target.port, route.target.path);
+    Failure::usage(what).next(next)
 }
 
 /// A usual port of this machine where something listens instead. Connects, sends nothing.

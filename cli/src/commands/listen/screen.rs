@@ -6,8 +6,11 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 use crate::activity::{Activity, Trouble};
 use crate::output::Output;
+use crate::ui::Ui;
 
 /// What may wait to be shown; beyond that lines are only counted. The journal has everything.
 const WAITING: usize = 20_000;
@@ -22,7 +25,8 @@ pub struct Screen {
 }
 
 impl Screen {
-    pub fn start(mut output: Output) -> Self {
+    /// `closed` is told when whoever read standard output has gone.
+    pub fn start(mut output: Output, ui: Arc<Ui>, closed: Arc<Notify>) -> Self {
         let (queue, activities) = channel::<Activity>();
         let waiting = Arc::new(AtomicUsize::new(0));
         let left = waiting.clone();
@@ -30,6 +34,9 @@ impl Screen {
             for activity in activities {
                 output.show(&activity);
                 left.fetch_sub(1, Ordering::AcqRel);
+                if ui.is_closed() {
+                    closed.notify_one();
+                }
             }
         });
         Self { queue, waiting, dropped: AtomicUsize::new(0), thread }

@@ -31,7 +31,11 @@ impl Tally {
         match activity {
             Activity::Event(seen) => {
                 self.events += 1;
-                let fate = if seen.settled { Fate::Ok } else { Fate::Waiting };
+                let fate = match (seen.settled, seen.row.state) {
+                    (false, _) => Fate::Waiting,
+                    (true, State::Refused) => Fate::Failed,
+                    (true, _) => Fate::Ok,
+                };
                 self.set(seen.row.seq, fate);
                 if let (Some(_), Some(body)) = (until, &seen.body) {
                     self.bodies.insert(seen.row.seq, body.clone());
