@@ -84,6 +84,8 @@ pub struct Forward {
     /// The target has a path of its own.
     pub has_path: bool,
     pub app: AppState,
+    /// Why it is down, for people.
+    pub why_down: Option<String>,
     /// Nothing listens there, but on this port of the same machine something does.
     pub other_port: Option<u16>,
 }

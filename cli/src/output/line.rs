@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::advice::{self, Advice};
 use super::detail::{self, Extent};
-use crate::activity::{Activity, App, AppState, Endpoint, Started, Stopped, Tried};
+use crate::activity::{Activity, App, AppState, Endpoint, Forward, Started, Stopped, Tried};
 use crate::journal::{Attempt, EventRow, State};
 use crate::sanitize::{cut_middle, sanitize};
 use crate::text;
@@ -161,13 +161,10 @@ impl LineLog {
                     format!("{} → ", sanitize(&forward.prefix))
                 };
                 let url = if forward.has_path { forward.url.clone() } else { format!("{}/* (same path)", forward.url) };
-                let line = format!(
-                    "  {label:<11}  {prefix}{}   {}",
-                    sanitize(&url),
-                    self.app_state(forward.app, &forward.url)
-                );
+                let line = format!("  {label:<11}  {prefix}{}   {}", sanitize(&url), self.app_state(forward));
                 self.status(line.trim_end());
-                if forward.app == AppState::Down {
+                if forward.app == AppState::Down && forward.why_down.as_ref().is_some_and(|w| w.starts_with("nothing"))
+                {
                     self.status("               Start your app; hook sees it by itself. Events until then are kept.");
                 }
                 if let Some(port) = forward.other_port {
@@ -193,15 +190,15 @@ impl LineLog {
         }
     }
 
-    fn app_state(&self, app: AppState, url: &str) -> String {
+    fn app_state(&self, forward: &Forward) -> String {
         let paint = self.ui.err;
-        match app {
+        match forward.app {
             AppState::Up(after) => {
                 paint.ink(Ink::Good, format!("{} app is up ({})", paint.sign("✓"), text::span(after)))
             }
             AppState::Down => {
-                let port = url.parse::<crate::target::Target>().map(|t| t.port).unwrap_or_default();
-                paint.ink(Ink::Bad, format!("{} nothing listens on port {port}", paint.sign("✗")))
+                let why = forward.why_down.as_deref().unwrap_or("it is down");
+                paint.ink(Ink::Bad, format!("{} {}", paint.sign("✗"), sanitize(why)))
             }
             AppState::Unknown => String::new(),
         }

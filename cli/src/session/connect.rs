@@ -139,7 +139,7 @@ fn answered(relay: &Relay, status: StatusCode, retry_after: Option<u64>) -> Dial
             };
             DialError::Refused(Failure::new(Exit::Refused, "token", what).next(
                 if std::env::var_os("HOOK_TOKEN").is_some() {
-                    "correct HOOK_TOKEN, or unset it and log in: hook login URL".to_owned()
+                    format!("hook login {} (and unset HOOK_TOKEN, which stands above it)", relay.url())
                 } else {
                     format!("hook login {}", relay.url())
                 },

@@ -146,12 +146,10 @@ impl App {
     /// Opens the port again.
     pub fn start(&self) {
         let reserved = self.reserved.lock().unwrap().take();
-        let listener = match reserved {
-            Some(socket) => {
-                socket.listen(128).unwrap();
-                socket.into()
-            }
-            None => TcpListener::bind(self.address).unwrap(),
+        let listener = match reserved.filter(|socket| socket.listen(128).is_ok()) {
+            Some(socket) => socket.into(),
+            // Somebody's outgoing connection may have the port for a moment.
+            None => crate::wait_for("the app's port is free", || TcpListener::bind(self.address).ok()),
         };
         self.run(listener);
     }

@@ -351,7 +351,7 @@ async fn look(endpoint: &Endpoint, down: &mut Vec<(Arc<Lane>, ConnectError)>) ->
     let mut seen = Vec::new();
     for route in &endpoint.options.routes {
         let Some(lane) = endpoint.lanes().find(|l| l.client.target == route.target) else { continue };
-        let mut other_port = None;
+        let (mut other_port, mut why_down) = (None, None);
         if let Ok(Err(ConnectError::NoHost(host))) = tokio::time::timeout(DNS, lane.client.resolve()).await {
             return Err(no_host(route, &host));
         }
@@ -360,7 +360,11 @@ async fn look(endpoint: &Endpoint, down: &mut Vec<(Arc<Lane>, ConnectError)>) ->
             Err(_) => AppState::Unknown,
             Ok(Ok(after)) => AppState::Up(after),
             Ok(Err(error)) => {
-                if endpoint.options.routes.len() == 1 {
+                why_down = Some(match &error {
+                    ConnectError::Refused(_) => format!("nothing listens on port {}", route.target.port),
+                    other => other.to_string(),
+                });
+                if endpoint.options.routes.len() == 1 && matches!(error, ConnectError::Refused(_)) {
                     other_port = other(&route.target).await;
                 }
                 down.push((lane.clone(), error));
@@ -372,6 +376,7 @@ async fn look(endpoint: &Endpoint, down: &mut Vec<(Arc<Lane>, ConnectError)>) ->
             url: route.target.to_string(),
             has_path: !route.target.path.is_empty(),
             app,
+            why_down,
             other_port,
         });
     }
