@@ -64,8 +64,6 @@ pub struct App {
     address: SocketAddr,
     shared: Arc<Shared>,
     running: Mutex<Option<Running>>,
-    /// Keeps the port from others while nothing listens on it.
-    reserved: Mutex<Option<socket2::Socket>>,
 }
 
 struct Running {
@@ -97,13 +95,9 @@ impl App {
             open: Mutex::default(),
             script: Mutex::new(Arc::new(|_| Answer::ok("ok"))),
         };
-        let listener = TcpListener::bind(address).unwrap();
-        let app = Self {
-            address: listener.local_addr().unwrap(),
-            shared: Arc::new(shared),
-            running: Mutex::default(),
-            reserved: Mutex::default(),
-        };
+        let address: SocketAddr = address.parse().unwrap();
+        let listener = if address.port() == 0 { listen_on(address.ip()) } else { TcpListener::bind(address).unwrap() };
+        let app = Self { address: listener.local_addr().unwrap(), shared: Arc::new(shared), running: Mutex::default() };
         app.run(listener);
         app
     }
@@ -140,17 +134,11 @@ impl App {
         for (_, connection) in self.shared.open.lock().unwrap().drain() {
             let _ = connection.shutdown(Shutdown::Both);
         }
-        *self.reserved.lock().unwrap() = reserve(self.address);
     }
 
     /// Opens the port again.
     pub fn start(&self) {
-        let reserved = self.reserved.lock().unwrap().take();
-        let listener = match reserved.filter(|socket| socket.listen(128).is_ok()) {
-            Some(socket) => socket.into(),
-            // Somebody's outgoing connection may have the port for a moment.
-            None => crate::wait_for("the app's port is free", || TcpListener::bind(self.address).ok()),
-        };
+        let listener = TcpListener::bind(self.address).unwrap();
         self.run(listener);
     }
 
@@ -244,14 +232,12 @@ fn serve(shared: &Shared, stream: &TcpStream, connection: usize) -> std::io::Res
     }
 }
 
-/// Binds without listening: connections are refused, and no other test gets the port.
-fn reserve(address: std::net::SocketAddr) -> Option<socket2::Socket> {
-    let bind = |reuse: bool| {
-        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None).ok()?;
-        socket.set_reuse_address(reuse).ok()?;
-        socket.bind(&address.into()).ok()?;
-        Some(socket)
-    };
-    // Connections that linger want the second way, which does not keep the port as well.
-    bind(false).or_else(|| bind(true))
+/// A free port that nobody is given by chance: the system hands out others, so a stopped app finds its own again.
+fn listen_on(ip: std::net::IpAddr) -> TcpListener {
+    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.subsec_nanos());
+    let first = seed ^ std::process::id().wrapping_mul(2_654_435_761);
+    (0..20_000u32)
+        .map(|n| 10_000 + (first.wrapping_add(n.wrapping_mul(7919)) % 20_000) as u16)
+        .find_map(|port| TcpListener::bind((ip, port)).ok())
+        .expect("one of twenty thousand ports is free")
 }

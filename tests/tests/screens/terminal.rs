@@ -77,7 +77,10 @@ impl Terminal {
     pub fn pty(command: &Command) -> Self {
         let size = PtySize { rows: 40, cols: COLUMNS, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
-        let mut builder = CommandBuilder::new(command.get_program());
+        // A terminal throws away what is not read yet when somebody presses Ctrl-C; tests want to see it.
+        let mut builder = CommandBuilder::new("sh");
+        builder.args(["-c", "stty noflsh; exec \"$0\" \"$@\""]);
+        builder.arg(command.get_program());
         builder.args(command.get_args());
         builder.cwd(command.get_current_dir().unwrap());
         builder.env_clear();
