@@ -9,7 +9,7 @@ use crate::failure::{Exit, Failure};
 use crate::filter::Filter;
 use crate::journal::{self, Attempt, BodyKey, EventRow, Journal, Order, Scope};
 use crate::output::json::{self, Bodies};
-use crate::output::line;
+use crate::output::row;
 use crate::{platform, text, units};
 
 /// List what was received, newest first
@@ -171,8 +171,8 @@ async fn print(context: &Context, journal: &Journal, args: &EventsArgs, row: Eve
     }
     let last = attempts.iter().rev().find(|a: &&Attempt| a.ended_at.is_some()).or(attempts.last());
     let line = match last {
-        Some(attempt) => line::attempt_line_at(&row, attempt, row.head.received_at, context.ui.out),
-        None => line::settled_line(&row, context.ui.out),
+        Some(attempt) => row::attempt_line_at(&row, attempt, row.head.received_at, context.ui.out),
+        None => row::settled_line(&row, context.ui.out),
     };
     let line =
         if matches!(args.since, Some(since) if since < Duration::from_secs(86_400)) || is_today(row.head.received_at) {

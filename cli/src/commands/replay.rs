@@ -15,7 +15,7 @@ use crate::forward::{Client, HostField, Shape};
 use crate::journal::{
     self, Attempt, AttemptEnd, BodyKey, EventRow, Journal, Kind, Listener, NewAttempt, Order, Owner, State,
 };
-use crate::output::{advice, json, line};
+use crate::output::{advice, json, row};
 use crate::platform::now_ms;
 use crate::session::tls_config;
 use crate::target::{self, ForwardTo, LeavesTarget, Target};
@@ -306,7 +306,7 @@ async fn print(
         context.ui.data(&json::line_of(&json::attempt(row, attempt, bodies, Some(&body), Heard::Nothing)));
         return Ok(());
     }
-    context.ui.text(&line::attempt_line(row, attempt, context.ui.out));
+    context.ui.text(&row::attempt_line(row, attempt, context.ui.out));
     if let Some(mut advice) = advice::on(row, attempt, &body, Heard::Nothing) {
         if let Some(to) = &args.to {
             advice.next = format!("hook replay {seq} --to {to}");

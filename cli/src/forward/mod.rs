@@ -1,5 +1,6 @@
 //! One HTTP try of one event at one target: connect, send, read the answer, keep it, and pass it on.
 
+mod answer;
 pub mod attempt;
 mod body;
 mod client;

@@ -42,7 +42,7 @@ pub fn response(attempt: &Attempt, body: &[u8], extent: Extent, paint: Paint) ->
         Some(status) => {
             let reason = http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or_default();
             let _ =
-                writeln!(out, "{}", paint.ink(super::line::ink(Some(status)), format!("{status} {reason}").trim_end()));
+                writeln!(out, "{}", paint.ink(super::row::ink(Some(status)), format!("{status} {reason}").trim_end()));
         }
         None => {
             let detail = attempt.detail.as_deref().unwrap_or("not ended; its process is at it, or gone");

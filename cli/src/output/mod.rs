@@ -4,6 +4,7 @@ pub mod advice;
 pub mod detail;
 pub mod json;
 pub mod line;
+pub mod row;
 
 use crate::activity::Activity;
 

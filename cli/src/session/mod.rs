@@ -3,6 +3,7 @@
 mod connect;
 mod pump;
 mod replier;
+mod taken;
 
 use std::sync::Arc;
 use std::time::Duration;

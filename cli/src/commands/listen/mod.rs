@@ -3,10 +3,12 @@
 mod args;
 mod demo;
 mod embedded;
+mod look;
 mod screen;
 mod tally;
+mod upkeep;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
@@ -14,33 +16,24 @@ use tokio::sync::{Notify, mpsc};
 pub use args::ListenArgs;
 use args::{OutputKind, Plan};
 use embedded::Embedded;
+use look::look;
 use screen::Screen;
 use tally::Tally;
+use upkeep::{Listeners, prune_hourly};
 
 use super::Context;
-use crate::activity::{self, Activity, AppState, Forward, Started};
+use crate::activity::{self, Activity, Started};
 use crate::config::{self, ProjectFile};
-use crate::engine::{Endpoint, Engine, Lane};
+use crate::engine::{Endpoint, Engine};
 use crate::failure::{Exit, Failure};
 use crate::filter::Filter;
-use crate::forward::{Client, ConnectError};
-use crate::journal::{self, Journal, Listener, Owner};
+use crate::journal::{Journal, Owner};
 use crate::output::{Output, json, line};
 use crate::platform::{self, Signal, Signals};
 use crate::session::{self, Relay, Session, Wanted};
-use crate::target::ForwardTo;
 
 /// How long running attempts may go on after the first interrupt.
 const GRACE: Duration = Duration::from_secs(3);
-/// How long a target may take to be looked for before the banner is shown.
-const PROBE: Duration = Duration::from_millis(100);
-/// Parts without an event that are older belong to nobody's upload.
-const ORPHANS: u64 = 86_400_000;
-const HOUR: Duration = Duration::from_secs(3600);
-/// How long a name may take to be found.
-const DNS: Duration = Duration::from_secs(2);
-/// Where people's apps listen.
-const USUAL_PORTS: [u16; 9] = [3000, 3001, 4000, 4242, 5000, 5173, 8000, 8080, 8888];
 
 pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
     let begun = Instant::now();
@@ -256,14 +249,7 @@ async fn set_up(
         .map(|(endpoint, plan)| Wanted { endpoint: endpoint.clone(), settings: plan.settings });
     let instance = owner.id.clone();
     let ready = engine.clone();
-    let listeners = Listeners {
-        journal: journal.clone(),
-        owner: owner.id.clone(),
-        project,
-        relay: relay_key,
-        live: Mutex::new(false),
-        _lock: owner,
-    };
+    let listeners = Listeners::new(journal.clone(), owner, project, relay_key);
     let session = Session {
         engine: engine.clone(),
         relay,
@@ -344,151 +330,6 @@ fn endpoints(
         Ok(Endpoint::new(engine, name.clone(), relay.to_owned(), options, tls.as_ref()))
     };
     plans.iter().zip(names).map(make).collect()
-}
-
-/// Looks whether the apps are there, so that the banner can say so; what is down is looked for from now on.
-async fn look(endpoint: &Endpoint, down: &mut Vec<(Arc<Lane>, ConnectError)>) -> Result<Vec<Forward>, Failure> {
-    let mut seen = Vec::new();
-    for route in &endpoint.options.routes {
-        let Some(lane) = endpoint.lanes().find(|l| l.client.target == route.target) else { continue };
-        let (mut other_port, mut why_down) = (None, None);
-        if let Ok(Err(ConnectError::NoHost(host))) = tokio::time::timeout(DNS, lane.client.resolve()).await {
-            return Err(no_host(route, &host));
-        }
-        let looked = tokio::time::timeout(PROBE, lane.client.look()).await;
-        let app = match looked {
-            Err(_) => AppState::Unknown,
-            Ok(Ok(after)) => AppState::Up(after),
-            Ok(Err(error)) => {
-                why_down = Some(match &error {
-                    ConnectError::Refused(_) => format!("nothing listens on port {}", route.target.port),
-                    other => other.to_string(),
-                });
-                if endpoint.options.routes.len() == 1 && matches!(error, ConnectError::Refused(_)) {
-                    other_port = other(&route.target).await;
-                }
-                down.push((lane.clone(), error));
-                AppState::Down
-            }
-        };
-        seen.push(Forward {
-            prefix: route.prefix.clone(),
-            url: route.target.to_string(),
-            has_path: !route.target.path.is_empty(),
-            app,
-            why_down,
-            other_port,
-        });
-    }
-    Ok(seen)
-}
-
-fn no_host(route: &ForwardTo, host: &str) -> Failure {
-    let what = format!("\"{}\" is not an address hook can forward to (no host named \"{host}\").", route.typed);
-    let next = format!("hook listen --forward-to localhost:{}{}", route.target.port, route.target.path);
-    Failure::usage(what).next(next)
-}
-
-/// A usual port of this machine where something listens instead. Connects, sends nothing.
-async fn other(target: &crate::target::Target) -> Option<u16> {
-    if target.host != "localhost" && target.host != "127.0.0.1" {
-        return None;
-    }
-    for port in USUAL_PORTS.into_iter().filter(|p| *p != target.port) {
-        let client = Client::new(crate::target::Target { port, tls: false, ..target.clone() }, None);
-        if matches!(tokio::time::timeout(Duration::from_millis(20), client.probe()).await, Ok(Ok(_))) {
-            return Some(port);
-        }
-    }
-    None
-}
-
-/// Lets old settled events go, a batch at a time.
-async fn prune_hourly(engine: Arc<Engine>) {
-    let mut warned = false;
-    loop {
-        let orphans = platform::now_ms().saturating_sub(ORPHANS);
-        // Nobody waits for this; a failing journal is reported by the writer itself.
-        drop(engine.journal.write(move |c| journal::drop_orphans(c, orphans)));
-        let pruned = engine
-            .journal
-            .write(|c| journal::prune(c, platform::now_ms(), journal::KEEP_MS, journal::KEEP_BYTES))
-            .await;
-        let wait = match pruned {
-            Ok((journal::Pruned::Some(_), _)) => Duration::from_millis(50),
-            Ok((journal::Pruned::ClockJumped, _)) if !warned => {
-                warned = true;
-                engine.emit(Activity::Trouble(activity::Trouble {
-                    code: "local",
-                    message: "this machine's clock has jumped; old events are kept until it is right.".into(),
-                    next: Some("hook doctor".into()),
-                    fatal: false,
-                }));
-                HOUR
-            }
-            _ => HOUR,
-        };
-        tokio::time::sleep(wait).await;
-    }
-}
-
-/// The rows by which other processes see this one.
-struct Listeners {
-    journal: Journal,
-    owner: String,
-    project: String,
-    relay: String,
-    live: Mutex<bool>,
-    /// Held for as long as this process may have attempts under way.
-    _lock: Owner,
-}
-
-impl Listeners {
-    fn register(&self, endpoints: &[activity::Endpoint]) {
-        let rows: Vec<Listener> = endpoints
-            .iter()
-            .map(|e| Listener {
-                owner: self.owner.clone(),
-                pid: std::process::id(),
-                started_at: platform::now_ms(),
-                project: self.project.clone(),
-                relay: self.relay.clone(),
-                endpoint: e.name.clone(),
-                url: e.public_url.clone(),
-                target: (!e.forward_to.is_empty()).then(|| {
-                    let line = |f: &Forward| {
-                        if f.prefix.is_empty() { f.url.clone() } else { format!("{}={}", f.prefix, f.url) }
-                    };
-                    e.forward_to.iter().map(line).collect::<Vec<_>>().join("\n")
-                }),
-                state: "live".to_owned(),
-            })
-            .collect();
-        // Nobody waits for this; a failing journal is reported by the writer itself.
-        drop(self.journal.write(move |c| rows.iter().try_for_each(|row| journal::put_listener(c, row))));
-        *self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = true;
-    }
-
-    fn note(&self, activity: &Activity) {
-        let state = match activity {
-            Activity::Reconnecting { attempt: 1, .. } => "reconnecting",
-            Activity::Reconnected { .. } => "live",
-            _ => return,
-        };
-        if self.was_ready() {
-            let owner = self.owner.clone();
-            drop(self.journal.write(move |c| journal::set_listener_state(c, &owner, state)));
-        }
-    }
-
-    fn was_ready(&self) -> bool {
-        *self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    async fn remove(&self) {
-        let owner = self.owner.clone();
-        let _ = self.journal.write(move |c| journal::remove_listener(c, &owner)).await;
-    }
 }
 
 fn output(context: &Context, args: &ListenArgs) -> Output {

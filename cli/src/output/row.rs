@@ -1,0 +1,66 @@
+//! One event on one line, in lists and in the line log alike.
+
+use crate::journal::{Attempt, EventRow, State};
+use crate::sanitize::{cut_middle, sanitize};
+use crate::text;
+use crate::ui::{Ink, Paint};
+
+const PATH_COLUMNS: usize = 100;
+
+/// `14:02:11  #1   200    48 ms  POST /webhooks`
+pub fn attempt_line(row: &EventRow, attempt: &Attempt, paint: Paint) -> String {
+    attempt_line_at(row, attempt, attempt.ended_at.unwrap_or(attempt.started_at), paint)
+}
+
+/// The same with a time of its own, as lists in order of arrival need it.
+pub fn attempt_line_at(row: &EventRow, attempt: &Attempt, at: u64, paint: Paint) -> String {
+    let status = attempt.status.map_or("---".to_owned(), |s| s.to_string());
+    let took = match (attempt.status, attempt.error.as_deref()) {
+        (Some(_), Some("answer_broken")) => "broken".to_owned(),
+        (_, Some("timeout")) => "timeout".to_owned(),
+        (Some(_), _) => attempt.ms.map_or_else(String::new, |ms| format!("{ms} ms")),
+        (None, Some("connection_refused")) => "refused".to_owned(),
+        (None, Some("closed" | "reset")) => "closed".to_owned(),
+        (None, Some(_)) => "failed".to_owned(),
+        (None, None) => "running".to_owned(),
+    };
+    let ink = if attempt.error.is_some() { Ink::Bad } else { ink(attempt.status) };
+    let word = match attempt.kind.as_str() {
+        "live" => String::new(),
+        "replay" => format!("{} ", paint.sign("↻")),
+        other => format!("{other} "),
+    };
+    line(row, at, &paint.ink(ink, status), &took, &word, paint)
+}
+
+/// An event that no attempt was made for.
+pub fn settled_line(row: &EventRow, paint: Paint) -> String {
+    let word = match row.state {
+        State::Captured => "kept",
+        State::Refused => "bad path",
+        State::Recorded => "answered",
+        State::Undelivered => "refused",
+        other => other.as_str(),
+    };
+    line(row, row.head.received_at, "---", word, "", paint)
+}
+
+fn line(row: &EventRow, at: u64, status: &str, took: &str, word: &str, paint: Paint) -> String {
+    let path = crate::subject::path(&row.head);
+    format!(
+        "{}  {:<4} {status}{took:>9}  {word}{} {}",
+        paint.ink(Ink::Dim, text::clock(at)),
+        format!("#{}", row.seq),
+        paint.ink(Ink::Bold, sanitize(&row.head.method)),
+        cut_middle(&sanitize(&path), PATH_COLUMNS),
+    )
+}
+
+pub fn ink(status: Option<u16>) -> Ink {
+    match status {
+        Some(200..300) => Ink::Good,
+        Some(300..400) => Ink::Redirect,
+        Some(400..500) => Ink::Warn,
+        _ => Ink::Bad,
+    }
+}
