@@ -78,7 +78,8 @@ pub fn label() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
     let user = std::env::var("USER").unwrap_or_default();
     let at = if user.is_empty() { String::new() } else { format!("{user}@") };
-    format!("{at}{} (pid {})", host.as_deref().map_or("this machine", str::trim), std::process::id())
+    let place: String = format!("{at}{}", host.as_deref().map_or("this machine", str::trim)).chars().take(50).collect();
+    format!("{place} (pid {})", std::process::id())
 }
 
 /// Completes at the first SIGINT or SIGTERM.

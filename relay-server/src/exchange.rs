@@ -62,7 +62,8 @@ pub async fn run(
     let mut answer: Option<StreamReply> = None;
     loop {
         if committed {
-            if let Some(answer) = answer.take() {
+            if let Some(mut answer) = answer.take() {
+                reply::true_length(&mut answer.response, event.head.method == "HEAD");
                 let answered = if answer.by == ReplyBy::Hook && answer.response.status().is_success() {
                     Answered::Queued
                 } else {

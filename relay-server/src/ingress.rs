@@ -136,9 +136,8 @@ fn build(
 /// hyper takes off `chunked` alone and would leave another coding's bytes as if they were the body (RFC 9112 §6.1).
 fn has_other_transfer_coding(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::TRANSFER_ENCODING).iter();
-    values
-        .flat_map(|v| v.as_bytes().split(|b| *b == b','))
-        .any(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"chunked"))
+    let codings: Vec<&[u8]> = values.flat_map(|v| v.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii).collect();
+    codings.len() > 1 || codings.iter().any(|coding| !coding.eq_ignore_ascii_case(b"chunked"))
 }
 
 /// The one host that a request names, or why it is refused (RFC 9112 §3.2). HTTP/1.0 may name none.

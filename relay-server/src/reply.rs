@@ -151,6 +151,27 @@ pub fn header_map(fields: &[Header]) -> HeaderMap {
     map
 }
 
+/// Leaves a `Content-Length` only where it is true, or speaks of a body that is not sent (HEAD, 304): hyper believes it, and a
+/// wrong one would let the end of one reply be read as the beginning of the next.
+pub fn true_length(response: &mut Response<ReplyBody>, to_head: bool) {
+    let whole = match response.body() {
+        ReplyBody::Whole(body) => Some(body.as_ref().map_or(0, Bytes::len)),
+        ReplyBody::Streamed(_) => None,
+    };
+    let bodiless = to_head || response.status() == StatusCode::NOT_MODIFIED;
+    let said: Vec<Option<u64>> = response
+        .headers()
+        .get_all(header::CONTENT_LENGTH)
+        .iter()
+        .map(|v| v.to_str().ok().filter(|t| t.bytes().all(|b| b.is_ascii_digit())).and_then(|t| t.parse().ok()))
+        .collect();
+    let one = matches!(said.as_slice(), [Some(_)]);
+    let stays = one && if bodiless { whole.is_none_or(|n| n == 0) } else { whole.is_none() };
+    if !said.is_empty() && !stays {
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+}
+
 /// A reply in the relay's own words: a status, a reason for people, and whether to come again.
 pub fn refusal(status: StatusCode, reason: &str, retry_after: Option<u32>) -> Response<ReplyBody> {
     let mut response = Response::new(ReplyBody::Whole(Some(Bytes::from(format!("hook: {reason}\n")))));

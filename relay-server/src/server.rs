@@ -17,6 +17,8 @@ use crate::relay::Relay;
 use crate::reply::is_hop_by_hop;
 
 const MAX_HEADERS: usize = 256;
+/// How long a connection may say nothing at its beginning.
+const FIRST_BYTES: Duration = Duration::from_secs(10);
 
 /// Serves on the listener until `shutdown` completes; then lets running exchanges finish and returns.
 pub async fn run(listener: TcpListener, relay: Arc<Relay>, shutdown: impl Future<Output = ()>) {
@@ -91,13 +93,29 @@ fn accept(
             Ok::<_, Infallible>(response)
         }
     });
-    let connection = server.serve_connection_with_upgrades(TokioIo::new(socket), service).into_owned();
-    let connection = graceful.watch(connection);
+    let (server, watcher) = (server.clone(), graceful.watcher());
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        // The HTTP stack sets its time limits only once it knows the version.
+        if tokio::time::timeout(FIRST_BYTES, first_bytes(&socket)).await.is_err() {
+            return;
+        }
+        let connection = server.serve_connection_with_upgrades(TokioIo::new(socket), service).into_owned();
+        if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(error, "a connection failed");
         }
     });
+}
+
+/// Waits until it can be told which version of HTTP is spoken.
+async fn first_bytes(socket: &TcpStream) {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut bytes = [0; 24];
+    while let Ok(n) = socket.peek(&mut bytes).await {
+        if n == 0 || n == bytes.len() || !PREFACE.starts_with(&bytes[..n]) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// What a reply says of the hop between app and CLI stays there.

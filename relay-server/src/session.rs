@@ -20,6 +20,10 @@ use crate::reply::{self, Feed, ReplyBody, SenderReply};
 
 /// Large bodies that one session is sent at once.
 const MAX_LARGE: usize = 32;
+/// An instance and a label, in bytes; both are remembered.
+const MAX_WORDS: usize = 256;
+/// Endpoints that one session opens, those that it closed included.
+const MAX_OPENED: usize = 1000;
 /// Header fields of a reply; more are no reply.
 const MAX_REPLY_FIELDS: usize = 1024;
 
@@ -135,7 +139,7 @@ where
                 large: Arc::new(Semaphore::new(MAX_LARGE)),
             });
             relay.session_began(&session);
-            let mut open = Open { relay: relay.clone(), session: session.clone(), endpoints: Vec::new() };
+            let mut open = Open { relay: relay.clone(), session: session.clone(), endpoints: Vec::new(), opened: 0 };
             let ended = open.run(&mut stream, Heart::new(pulse, rand::random())).await;
             for endpoint in &open.endpoints {
                 endpoint.detach(session.id);
@@ -174,6 +178,9 @@ async fn greet(
         refuse(outbox, 0, "version", message);
         return Err(Ended::Refused("another protocol version"));
     }
+    if hello.instance.len() > MAX_WORDS || hello.label.len() > MAX_WORDS {
+        return Err(Ended::Misbehaved("an instance or label that is too long".into()));
+    }
     let software = concat!("hook ", env!("CARGO_PKG_VERSION")).to_owned();
     send(outbox, to_cli::Kind::Welcome(wire::Welcome { version: VERSION, software }));
     Ok(hello)
@@ -202,6 +209,7 @@ struct Open {
     relay: Arc<Relay>,
     session: Arc<Session>,
     endpoints: Vec<Arc<Endpoint>>,
+    opened: usize,
 }
 
 impl Open {
@@ -258,7 +266,8 @@ impl Open {
     fn open(&mut self, open: &wire::Open) {
         let outbox = self.session.outbox.clone();
         let refuse = |code, message| refuse(&outbox, open.route, code, message);
-        if self.endpoints.len() >= 1000 {
+        self.opened += 1;
+        if self.opened > MAX_OPENED {
             return refuse("limit", "one session can hold 1000 endpoints.".into());
         }
         let settings = open.settings.unwrap_or_default();

@@ -171,7 +171,12 @@ fn end_to_end(fields: &HeaderList) -> HeaderList {
         })
         .collect();
     // `Trailer` lets the relay's HTTP stack write the trailers.
-    let stays = |name: &str| name != "trailer" && (is_hop_by_hop(name) || named.iter().any(|n| n == name));
+    // Beside a transfer coding a length means nothing (RFC 9112 §6.3).
+    let chunked = fields.iter().any(|h| h.name == "transfer-encoding");
+    let stays = |name: &str| {
+        (chunked && name == "content-length")
+            || name != "trailer" && (is_hop_by_hop(name) || named.iter().any(|n| n == name))
+    };
     fields.iter().filter(|h| !stays(&h.name)).cloned().collect()
 }
 

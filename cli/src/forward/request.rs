@@ -92,9 +92,18 @@ pub fn trailers(event: &EventHead) -> HeaderList {
 
 /// Fields that hook sets, or that belong to the framing, whatever the sender said.
 fn is_ours(name: &str) -> bool {
-    matches!(name, "host" | "content-length" | "expect" | "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-host")
-        || name.starts_with("hook-")
-        || name.starts_with("hook_")
+    // Gateways such as CGI and WSGI read an underscore as a hyphen.
+    let name = name.replace('_', "-");
+    matches!(
+        name.as_str(),
+        "host"
+            | "content-length"
+            | "expect"
+            | "forwarded"
+            | "x-forwarded-for"
+            | "x-forwarded-proto"
+            | "x-forwarded-host"
+    ) || name.starts_with("hook-")
 }
 
 fn host(event: &EventHead, target: &Target, shape: &Shape) -> Vec<u8> {
