@@ -16,6 +16,7 @@ mod output;
 mod property;
 mod reply;
 mod sender;
+mod shared;
 mod takeover;
 mod tokens;
 
