@@ -8,6 +8,7 @@ use crate::event_ref;
 use crate::failure::{Exit, Failure};
 use crate::filter::Filter;
 use crate::journal::{self, Attempt, BodyKey, EventRow, Journal, Order, Scope};
+use crate::output::Format;
 use crate::output::json::{self, Bodies};
 use crate::output::row;
 use crate::{platform, text, units};
@@ -40,16 +41,10 @@ pub struct EventsArgs {
     undelivered: bool,
     /// How to print
     #[arg(long, value_name = "HOW", default_value = "line")]
-    output: Kind,
+    output: Format,
     /// With --output json: headers and bodies too
     #[arg(long)]
     body: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Kind {
-    Line,
-    Json,
 }
 
 pub async fn run(context: &Context, args: EventsArgs) -> Result<Exit, Failure> {
@@ -74,7 +69,7 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<Exit, Failure> {
         return follow(context, &journal, &args, &scope, &filter, narrow).await;
     }
     let rows = event_ref::matching(&journal, &scope, Order::NewestFirst, &filter, narrow, args.limit as usize).await?;
-    if rows.is_empty() && args.output == Kind::Line {
+    if rows.is_empty() && args.output == Format::Line {
         context.ui.status(if filter.is_empty() && !args.undelivered { "No events yet." } else { "No events match." });
         let listen = filter.is_empty() && !args.undelivered;
         context.ui.status(if listen { "next: hook listen --forward-to localhost:3000" } else { "next: hook events" });
@@ -162,7 +157,7 @@ async fn print(context: &Context, journal: &Journal, args: &EventsArgs, row: Eve
             Ok((attempts, body, answers))
         })
         .await?;
-    if args.output == Kind::Json {
+    if args.output == Format::Json {
         context.ui.data(&json::line_of(&json::event(&row, bodies, Some(&body))));
         for (attempt, answer) in attempts.iter().zip(&answers).filter(|(a, _)| a.ended_at.is_some()) {
             context.ui.data(&json::line_of(&json::attempt(&row, attempt, bodies, Some(answer), Heard::App)));

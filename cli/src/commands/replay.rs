@@ -15,7 +15,7 @@ use crate::forward::{Client, HostField, Shape};
 use crate::journal::{
     self, Attempt, AttemptEnd, BodyKey, EventRow, Journal, Kind, Listener, NewAttempt, Order, Owner, State,
 };
-use crate::output::{advice, json, row};
+use crate::output::{Format, advice, json, row};
 use crate::platform::now_ms;
 use crate::session::tls_config;
 use crate::target::{self, ForwardTo, LeavesTarget, Target};
@@ -65,16 +65,10 @@ pub struct ReplayArgs {
     all: bool,
     /// How to print
     #[arg(long, value_name = "HOW", default_value = "line")]
-    output: Output,
+    output: Format,
     /// With --output json: headers and bodies too
     #[arg(long)]
     body: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    Line,
-    Json,
 }
 
 /// One event and where it goes.
@@ -130,7 +124,7 @@ pub async fn run(context: &Context, args: ReplayArgs) -> Result<Exit, Failure> {
     let ((), printed) = tokio::join!(sender, printer);
     printed?;
     drop(owner);
-    if args.output == Output::Line && total > 1 {
+    if args.output == Format::Line && total > 1 {
         context.ui.status(&format!("Sent {total}: {} ok, {failures} failed.", total - failures));
     }
     Ok(if failures == 0 { Exit::Done } else { Exit::Failed })
@@ -298,7 +292,7 @@ async fn print(
     mut body: Vec<u8>,
 ) -> Result<(), Failure> {
     let (seq, n) = (row.seq, attempt.n);
-    if args.output == Output::Json {
+    if args.output == Format::Json {
         if args.body {
             body = journal.read(move |c| BodyKey::Attempt(seq, n).read(c, usize::MAX)).await?;
         }

@@ -5,6 +5,7 @@ use crate::activity::Heard;
 use crate::event_ref;
 use crate::failure::{Exit, Failure};
 use crate::journal::{self, BodyKey, State};
+use crate::output::Format;
 use crate::output::detail::{self, Extent};
 use crate::output::json::{self, Bodies};
 use crate::text;
@@ -29,13 +30,7 @@ pub struct ShowArgs {
     all: bool,
     /// How to print
     #[arg(long, value_name = "HOW", default_value = "line")]
-    output: Kind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Kind {
-    Line,
-    Json,
+    output: Format,
 }
 
 pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
@@ -55,7 +50,7 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
     let attempts = journal.read(move |c| journal::attempts_of(c, seq)).await?;
     let bodies = Bodies { shown: true, limit: None };
     let paint = context.ui.out;
-    if args.output == Kind::Json {
+    if args.output == Format::Json {
         context.ui.data(&json::line_of(&json::event(&row, bodies, Some(&body))));
     } else {
         let from = if row.head.remote_ip.is_empty() { String::new() } else { format!(" from {}", row.head.remote_ip) };
@@ -68,7 +63,7 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
     for attempt in attempts {
         let n = attempt.n;
         let answer = journal.read(move |c| BodyKey::Attempt(seq, n).read(c, usize::MAX)).await?;
-        if args.output == Kind::Json {
+        if args.output == Format::Json {
             context.ui.data(&json::line_of(&json::attempt(&row, &attempt, bodies, Some(&answer), Heard::App)));
             continue;
         }

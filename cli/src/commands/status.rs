@@ -5,6 +5,7 @@ use super::Context;
 use crate::config::{self, ProjectFile};
 use crate::failure::{Exit, Failure};
 use crate::journal::{self, Listener};
+use crate::output::Format;
 use crate::platform;
 use crate::sanitize::sanitize;
 use crate::text;
@@ -14,13 +15,7 @@ use crate::text;
 pub struct StatusArgs {
     /// How to print
     #[arg(long, value_name = "HOW", default_value = "line")]
-    output: Kind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Kind {
-    Line,
-    Json,
+    output: Format,
 }
 
 pub async fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure> {
@@ -36,7 +31,7 @@ pub async fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure> 
             })
         })
         .await?;
-    if args.output == Kind::Json {
+    if args.output == Format::Json {
         let relay_url = relay.as_ref().map_or("embedded".to_owned(), |(r, _)| r.url());
         let rows: Vec<_> = listeners
             .iter()

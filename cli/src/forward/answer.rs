@@ -173,11 +173,11 @@ fn end_to_end(fields: &HeaderList) -> HeaderList {
     // `Trailer` lets the relay's HTTP stack write the trailers.
     // Beside a transfer coding a length means nothing (RFC 9112 §6.3).
     let chunked = fields.iter().any(|h| h.name == "transfer-encoding");
-    let stays = |name: &str| {
+    let of_this_hop = |name: &str| {
         (chunked && name == "content-length")
             || name != "trailer" && (is_hop_by_hop(name) || named.iter().any(|n| n == name))
     };
-    fields.iter().filter(|h| !stays(&h.name)).cloned().collect()
+    fields.iter().filter(|h| !of_this_hop(&h.name)).cloned().collect()
 }
 
 /// A field as it came.

@@ -8,6 +8,13 @@ pub mod row;
 
 use crate::activity::Activity;
 
+/// `--output`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    Line,
+    Json,
+}
+
 /// Where activities go.
 pub enum Output {
     Line(line::LineLog),

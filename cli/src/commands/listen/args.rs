@@ -11,6 +11,7 @@ use crate::engine::Options;
 use crate::failure::Failure;
 use crate::filter::{Field, Filter, TermKind};
 use crate::forward::{HostField, Shape};
+use crate::output::Format;
 use crate::target::ForwardTo;
 use crate::{event_ref, header_arg, units};
 
@@ -84,7 +85,7 @@ pub struct ListenArgs {
     pub mirror: bool,
     /// How to print
     #[arg(long, value_name = "HOW", default_value = "line")]
-    pub output: OutputKind,
+    pub output: Format,
     /// With --output json: headers and bodies too
     #[arg(long)]
     pub body: bool,
@@ -100,12 +101,6 @@ pub struct ListenArgs {
     /// Show requests and answers (-vv: in full)
     #[arg(long, short = 'v', action = clap::ArgAction::Count)]
     pub verbose: u8,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum OutputKind {
-    Line,
-    Json,
 }
 
 /// One endpoint to listen to.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 
 pub use args::ListenArgs;
-use args::{OutputKind, Plan};
+use args::Plan;
 use embedded::Embedded;
 use look::look;
 use screen::Screen;
@@ -28,7 +28,7 @@ use crate::engine::{Endpoint, Engine};
 use crate::failure::{Exit, Failure};
 use crate::filter::Filter;
 use crate::journal::{Journal, Owner};
-use crate::output::{Output, json, line};
+use crate::output::{Format, Output, json, line};
 use crate::platform::{self, Signal, Signals};
 use crate::session::{self, Relay, Session, Wanted};
 
@@ -43,14 +43,14 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
     let screen = Screen::start(output(context, &args), context.ui.clone(), closed.clone());
     let until = match args.until.as_deref().map(crate::event_ref::filter).transpose() {
         Ok(until) => until,
-        Err(failure) if args.output == OutputKind::Json => return Ok(fatal(screen, &failure)),
+        Err(failure) if args.output == Format::Json => return Ok(fatal(screen, &failure)),
         Err(failure) => return Err(failure),
     };
     let set_up = set_up(context, &args, until.as_ref(), activities).await;
     let running = match set_up {
         Ok(running) => running,
         // In JSON mode everything is a line on standard output, failures too.
-        Err(failure) if args.output == OutputKind::Json => return Ok(fatal(screen, &failure)),
+        Err(failure) if args.output == Format::Json => return Ok(fatal(screen, &failure)),
         Err(failure) => return Err(failure),
     };
     let Running { engine, session, listeners, embedded, endpoints, mut demo } = running;
@@ -120,7 +120,7 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
         screen.show(activity);
     }
     let owed = endpoints.iter().flat_map(|e| e.lanes()).map(|lane| lane.owed() as u64).sum();
-    if matches!(ended, Ended::Signal(Signal::Interrupt)) && args.output == OutputKind::Line {
+    if matches!(ended, Ended::Signal(Signal::Interrupt)) && args.output == Format::Line {
         context.ui.after_interrupt();
     }
     let (exit, reason, failure) = ended.outcome(args.timeout_after, listeners.was_ready());
@@ -334,8 +334,8 @@ fn endpoints(
 
 fn output(context: &Context, args: &ListenArgs) -> Output {
     match args.output {
-        OutputKind::Line => Output::Line(line::LineLog::new(context.ui.clone(), args.verbose)),
-        OutputKind::Json => {
+        Format::Line => Output::Line(line::LineLog::new(context.ui.clone(), args.verbose)),
+        Format::Json => {
             let limit = args.body_limit.and_then(|l| usize::try_from(l).ok());
             Output::Json(json::JsonLines { ui: context.ui.clone(), bodies: json::Bodies { shown: args.body, limit } })
         }
