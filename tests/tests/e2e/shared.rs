@@ -43,7 +43,7 @@ fn more_fields_than_anybody_sends_stop_no_endpoint() {
     let (relay, hook, app) = (Relay::start(), Hook::new(), App::new());
     let _listen = listen(&hook, &relay, &app, &[]);
     let url = relay.at("shop");
-    let mut args = vec!["-s", "-o", "/dev/null", "-w", "%{http_code}", "--http2-prior-knowledge", "-d", "x", &url];
+    let mut args = vec!["-s", "-o", "/dev/null", "-w", "%{http_code}", "--http2-prior-knowledge", &url];
     args.extend(std::iter::repeat_n(["-H", "a: 1"], 1100).flatten());
     assert_eq!(curl(&args).stdout, "431");
     assert_eq!(post(&url, "{}").text(), "ok");
