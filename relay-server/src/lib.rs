@@ -21,7 +21,9 @@ mod relay;
 mod reply;
 mod server;
 mod session;
+pub mod wal;
 
 pub use relay::{Access, Config, Relay};
 pub use reply::is_hop_by_hop;
 pub use server::run;
+pub use session::serve as serve_session;

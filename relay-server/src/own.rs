@@ -5,15 +5,12 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
-use crate::link::websocket_config;
 use crate::registry::TokenId;
 use crate::relay::Relay;
 use crate::reply::{ReplyBody, SenderReply, page, refusal};
-use crate::session::{self, Ended};
+use crate::session;
 
 pub async fn serve(relay: Arc<Relay>, request: Request<Incoming>) -> SenderReply {
     match (request.method(), request.uri().path()) {
@@ -93,11 +90,7 @@ fn connect(relay: Arc<Relay>, mut request: Request<Incoming>) -> SenderReply {
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
-        let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(websocket_config()));
-        match session::serve(relay, owner, socket.await).await {
-            Ended::Misbehaved(what) => tracing::warn!(what, "a session broke the protocol"),
-            ended => tracing::info!(%ended, "a session ended"),
-        }
+        session::serve(relay, owner, TokioIo::new(upgraded)).await;
     });
     let mut response = Response::new(ReplyBody::Whole(None));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

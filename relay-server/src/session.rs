@@ -9,6 +9,8 @@ use hook_proto::wire::{self, ToCli, ToRelay, VERSION, WINDOW, to_cli, to_relay};
 use hook_proto::{EndpointName, EventId, HandOver, Mode, ReplyBy, Settings};
 use http::{Response, StatusCode};
 use tokio::sync::{Notify, Semaphore};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::drain;
@@ -116,7 +118,18 @@ impl Session {
 }
 
 /// Serves a session until it ends; then its endpoints are free and its senders hear queued.
-pub async fn serve<S>(relay: Arc<Relay>, owner: TokenId, socket: tokio_tungstenite::WebSocketStream<S>) -> Ended
+pub async fn serve<S>(relay: Arc<Relay>, owner: TokenId, stream: S)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(link::websocket_config())).await;
+    match run(relay, owner, socket).await {
+        Ended::Misbehaved(what) => tracing::warn!(what, "a session broke the protocol"),
+        ended => tracing::info!(%ended, "a session ended"),
+    }
+}
+
+async fn run<S>(relay: Arc<Relay>, owner: TokenId, socket: WebSocketStream<S>) -> Ended
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {

@@ -8,7 +8,7 @@ use hook_proto::EventId;
 use tokio::time::Instant;
 
 use super::endpoint::{Endpoint, Options, Way};
-use super::lane::Lane;
+use super::lane::{Lane, Slot};
 use crate::activity::{Activity, Heard, Tried};
 use crate::forward::ConnectError;
 use crate::forward::attempt::{self, EventBody, Outcome, Try};
@@ -31,7 +31,7 @@ pub struct Live {
     pub received: Instant,
 }
 
-pub async fn live(lane: &Arc<Lane>, live: Live) {
+pub async fn live(lane: &Arc<Lane>, live: Live, slot: &mut Slot<'_>) {
     let Some(endpoint) = lane.endpoint() else { return };
     let _running = lane.engine.begin();
     let was_down = lane.is_down();
@@ -66,11 +66,11 @@ pub async fn live(lane: &Arc<Lane>, live: Live) {
         }
     }
     let retry = heard == Heard::Queued && live.replier.as_ref().is_none_or(|r| !r.is_waiting());
-    ended(lane, &endpoint, &live.row, n, Kind::Live, outcome, heard, retry).await;
+    ended(lane, &endpoint, &live.row, n, Kind::Live, outcome, heard, retry, slot).await;
 }
 
 /// An event that is owed: from an earlier run, an absence, a hold, or a retry.
-pub async fn owed(lane: &Arc<Lane>, id: EventId, seq: u64) {
+pub async fn owed(lane: &Arc<Lane>, id: EventId, seq: u64, slot: &mut Slot<'_>) {
     let Some(endpoint) = lane.endpoint() else { return };
     let _running = lane.engine.begin();
     let loaded = lane.engine.journal.read(move |c| load(c, seq)).await;
@@ -99,7 +99,7 @@ pub async fn owed(lane: &Arc<Lane>, id: EventId, seq: u64) {
         lane.still_owed(id, seq).await;
         return lane.went_down(error);
     }
-    ended(lane, &endpoint, &row, n, kind, outcome, Heard::Queued, true).await;
+    ended(lane, &endpoint, &row, n, kind, outcome, Heard::Queued, true, slot).await;
 }
 
 type Loaded = (Arc<EventRow>, EventBody);
@@ -213,11 +213,14 @@ async fn ended(
     outcome: Outcome,
     heard: Heard,
     retry: bool,
+    slot: &mut Slot<'_>,
 ) {
     let good = outcome.end.error.is_none() && outcome.end.status.is_some_and(|s| (200..300).contains(&s));
     let again = retry && !good && n <= endpoint.options.retry;
     let state = if again { State::Retrying } else { State::Ended };
-    record_end(lane, row, n, kind, outcome.end, Some(state), heard).await;
+    let recorded = record_end(lane, row, n, kind, outcome.end, Some(state), heard);
+    slot.free();
+    recorded.await;
     if again && let Ok(id) = row.id.parse() {
         retry_later(lane, id, row.seq, n);
     }
@@ -239,7 +242,8 @@ fn later(lane: &Arc<Lane>, id: EventId, seq: u64, wait: Duration) {
     });
 }
 
-async fn record_end(
+/// The write is on its way when this returns; the rest is waited for.
+fn record_end(
     lane: &Arc<Lane>,
     row: &Arc<EventRow>,
     n: u32,
@@ -247,13 +251,21 @@ async fn record_end(
     end: AttemptEnd,
     state: Option<State>,
     heard: Heard,
-) {
-    let engine = &lane.engine;
-    let seq = row.seq;
+) -> impl Future<Output = ()> + use<> {
+    let (lane, row) = (lane.clone(), row.clone());
     let shown = end.clone();
-    if let Err(error) = engine.journal.write(move |c| journal::end_attempt(c, seq, n, &end, state)).await {
-        engine.journal_failed(&error);
+    let seq = row.seq;
+    let written = lane.engine.journal.write_lazily(move |c| journal::end_attempt(c, seq, n, &end, state));
+    async move {
+        if let Err(error) = written.await {
+            lane.engine.journal_failed(&error);
+        }
+        show_end(&lane, row, n, kind, shown, heard).await;
     }
+}
+
+async fn show_end(lane: &Lane, row: Arc<EventRow>, n: u32, kind: Kind, shown: AttemptEnd, heard: Heard) {
+    let (engine, seq) = (&lane.engine, row.seq);
     let body = if engine.bodies && shown.kept > shown.body.len() as u64 {
         engine
             .journal
@@ -281,5 +293,5 @@ async fn record_end(
         size: shown.size,
         kept: shown.kept,
     };
-    engine.emit(Activity::Attempt(Box::new(Tried { row: row.clone(), attempt, body, heard })));
+    engine.emit(Activity::Attempt(Box::new(Tried { row, attempt, body, heard })));
 }

@@ -9,6 +9,7 @@ use crate::forward::{Client, Shape};
 use crate::journal::{self, EventRow, Journal, JournalError, State};
 use crate::target::{self, ForwardTo, LeavesTarget, Target};
 
+use super::deadline::Deadlines;
 use super::{Engine, Lane};
 
 #[derive(Debug, Clone)]
@@ -37,6 +38,7 @@ pub struct Endpoint {
     /// Where its events are kept under: the relay's public URL, or `embedded`.
     pub relay: String,
     pub options: Options,
+    pub deadlines: Deadlines,
     lanes: HashMap<Target, Arc<Lane>>,
 }
 
@@ -62,7 +64,7 @@ impl Endpoint {
                 (route.target.clone(), Lane::new(engine.clone(), endpoint.clone(), client, &options))
             });
             let lanes = lanes.collect();
-            Self { name, relay, lanes, options }
+            Self { name, relay, lanes, options, deadlines: Deadlines::default() }
         })
     }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use bytes::Bytes;
 use hook_proto::{EventHead, EventId, HandOver};
 use tokio::time::Instant;
 
+use super::deadline;
 use super::deliver::Live;
 use super::endpoint::{Endpoint, Way};
 use super::queue::Ticket;
@@ -99,9 +99,9 @@ impl Engine {
             state: plan.state,
             hand_over: incoming.hand_over,
         };
-        let written =
-            self.journal.write(move |c| journal::record(c, &event, attempt.as_ref()).map(|r| (r, event))).await;
-        let ((recorded, event), commit) = match written {
+        let event = Arc::new(event);
+        let new = event.clone();
+        let (recorded, commit) = match self.journal.write(move |c| journal::record(c, &new, attempt.as_ref())).await {
             Ok(done) => done,
             Err(error) => {
                 plan.give_up(incoming.id);
@@ -114,7 +114,7 @@ impl Engine {
                 return None;
             }
         };
-        let row = Arc::new(row(recorded.seq, event));
+        let row = Arc::new(row(recorded.seq, Arc::unwrap_or_clone(event)));
         match recorded.handled {
             Handled::New { attempt } => {
                 if incoming.hand_over == HandOver::Queued {
@@ -215,7 +215,7 @@ impl Engine {
         }
         let Place::Live(ticket) = plan.place else { return lane.push_owed(incoming.id, row.seq).await };
         if let Some(replier) = &replier {
-            watch_deadline(self, endpoint, replier.clone(), row.clone(), endpoint.options.reply_within);
+            deadline::watch(self, endpoint, replier, row.clone());
         }
         lane.fill_live(ticket, Live { id: incoming.id, row, body, path, replier, attempt, received });
     }
@@ -251,26 +251,6 @@ async fn settled_reply(endpoint: &Endpoint, replier: &Replier, row: &EventRow) {
             replier.by_hook(endpoint.options.respond.unwrap_or(200), &row.id, row.state.as_str(), "").await;
         }
     }
-}
-
-/// Says queued to the sender at the deadline, whatever the attempt does.
-fn watch_deadline(
-    engine: &Arc<Engine>,
-    endpoint: &Arc<Endpoint>,
-    replier: Replier,
-    row: Arc<EventRow>,
-    within: Duration,
-) {
-    let (engine, status) = (engine.clone(), endpoint.options.queued_status);
-    let weak = replier.downgrade();
-    drop(replier);
-    tokio::spawn(async move {
-        tokio::time::sleep(within).await;
-        let Some(replier) = Replier::upgrade(&weak) else { return };
-        if replier.by_hook(status, &row.id, "queued", "").await {
-            engine.emit(Activity::Slow { event: row, after: within });
-        }
-    });
 }
 
 fn row(seq: u64, event: NewEvent) -> EventRow {

@@ -32,6 +32,28 @@ struct AppSeen {
     undelivered: u64,
 }
 
+/// One of the places in which attempts run. The next event has it once the end of an attempt is on its way into the journal, for
+/// whatever follows is written behind that.
+pub struct Slot<'a> {
+    lane: &'a Arc<Lane>,
+    release: Option<fn(&mut Queue<Live>)>,
+}
+
+impl Slot<'_> {
+    pub fn free(&mut self) {
+        if let Some(release) = self.release.take() {
+            release(&mut lock(&self.lane.queue));
+            self.lane.pump();
+        }
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.free();
+    }
+}
+
 impl Lane {
     pub fn new(engine: Arc<Engine>, endpoint: Weak<Endpoint>, client: Client, options: &Options) -> Arc<Self> {
         let live = options.concurrency.unwrap_or(DEFAULT_CONCURRENCY);
@@ -74,13 +96,9 @@ impl Lane {
         let lane = self.clone();
         let id = live.id;
         tokio::spawn(async move {
-            deliver::live(&lane, live).await;
-            {
-                let mut queue = lock(&lane.queue);
-                queue.let_go(id);
-                queue.live_done();
-            }
-            lane.pump();
+            let mut slot = Slot { lane: &lane, release: Some(Queue::live_done) };
+            deliver::live(&lane, live, &mut slot).await;
+            lock(&lane.queue).let_go(id);
         });
     }
 
@@ -125,9 +143,9 @@ impl Lane {
                 Some(Next::Owed(id, seq)) => {
                     let lane = self.clone();
                     tokio::spawn(async move {
-                        deliver::owed(&lane, id, seq).await;
-                        lock(&lane.queue).owed_done(id);
-                        lane.pump();
+                        let mut slot = Slot { lane: &lane, release: Some(Queue::owed_done) };
+                        deliver::owed(&lane, id, seq, &mut slot).await;
+                        lock(&lane.queue).let_go(id);
                     });
                 }
             }

@@ -156,8 +156,7 @@ impl<L> Queue<L> {
         self.live.pop_front()?.live.map(Next::Live)
     }
 
-    pub fn owed_done(&mut self, id: EventId) {
-        self.let_go(id);
+    pub fn owed_done(&mut self) {
         self.owed_running = self.owed_running.saturating_sub(1);
     }
 
@@ -223,9 +222,11 @@ mod tests {
         assert!(!live(&mut queue, 10, 'a').placed);
         assert_eq!(queue.next(), Some(Next::Owed(id(3), 2)));
         assert_eq!(queue.next(), None);
-        queue.owed_done(id(3));
+        queue.let_go(id(3));
+        queue.owed_done();
         assert_eq!(queue.next(), Some(Next::Owed(id(9), 1)));
-        queue.owed_done(id(9));
+        queue.let_go(id(9));
+        queue.owed_done();
         assert_eq!(queue.next(), Some(Next::Live('a')));
         assert!(live(&mut queue, 11, 'b').placed);
         assert!(!live(&mut queue, 12, 'c').placed, "two run already");
@@ -265,9 +266,11 @@ mod tests {
         assert_eq!(queue.next(), None);
         queue.push_owed(id(1), 1);
         assert_eq!(queue.next(), Some(Next::Owed(id(1), 1)));
-        queue.owed_done(id(1));
+        queue.let_go(id(1));
+        queue.owed_done();
         assert_eq!(queue.next(), Some(Next::Owed(id(2), 2)));
-        queue.owed_done(id(2));
+        queue.let_go(id(2));
+        queue.owed_done();
         assert_eq!(queue.next(), Some(Next::Live('a')));
     }
 
@@ -300,7 +303,8 @@ mod tests {
         assert_eq!(queue.next(), Some(Next::Owed(id(1), 1)));
         queue.push_owed(id(1), 1);
         assert_eq!(queue.next(), None);
-        queue.owed_done(id(1));
+        queue.let_go(id(1));
+        queue.owed_done();
         queue.push_owed(id(1), 1);
         assert_eq!(queue.next(), Some(Next::Owed(id(1), 1)));
     }

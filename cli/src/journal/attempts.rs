@@ -111,25 +111,32 @@ pub fn begin_owed(connection: &Connection, journal: &Path, seq: u64, attempt: &N
 /// Begins an attempt; its number is one more than the last.
 pub fn insert(connection: &Connection, seq: u64, attempt: &NewAttempt) -> rusqlite::Result<u32> {
     let n: u32 = connection
-        .prepare_cached("SELECT coalesce(max(n), 0) + 1 FROM attempts WHERE event = ?1")?
-        .query_row([seq], |r| r.get(0))?;
+        .prepare_cached(
+            "UPDATE events SET attempts = attempts + 1, target = coalesce(target, ?2) WHERE seq = ?1 RETURNING attempts",
+        )?
+        .query_row(params![seq, attempt.target], |r| r.get(0))?;
+    open(connection, seq, n, attempt)?;
+    Ok(n)
+}
+
+/// Puts down that an attempt is under way; `events` counts it already.
+pub fn open(connection: &Connection, seq: u64, n: u32, attempt: &NewAttempt) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO attempts (event, n, kind, target, owner, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO open_attempts (event, n, kind, target, owner, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![seq, n, attempt.kind.as_str(), attempt.target, attempt.owner, attempt.started_at])?;
-    connection
-        .prepare_cached("UPDATE events SET attempts = ?2, target = coalesce(target, ?3) WHERE seq = ?1")?
-        .execute(params![seq, n, attempt.target])?;
-    Ok(n)
+        .execute(params![seq, n, attempt.kind.as_str(), attempt.target, attempt.owner, attempt.started_at])
+        .map(|_| ())
 }
 
 /// Ends an attempt and puts the event into a state; `None` leaves it in its own.
 pub fn end(connection: &Connection, seq: u64, n: u32, end: &AttemptEnd, state: Option<State>) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "UPDATE attempts SET ended_at = ?3, request = ?4, status = ?5, error = ?6, detail = ?7, ttfb_ms = ?8, ms = ?9,
-                response = ?10, body = ?11, size = ?12, kept = ?13 WHERE event = ?1 AND n = ?2",
+            "INSERT INTO attempts (event, n, kind, target, owner, started_at, ended_at, request, status, error, detail, ttfb_ms, ms,
+                response, body, size, kept)
+             SELECT event, n, kind, target, owner, started_at, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
+             FROM open_attempts WHERE event = ?1 AND n = ?2",
         )?
         .execute(params![
             seq,
@@ -146,6 +153,7 @@ pub fn end(connection: &Connection, seq: u64, n: u32, end: &AttemptEnd, state: O
             end.size,
             end.kept,
         ])?;
+    connection.prepare_cached("DELETE FROM open_attempts WHERE event = ?1 AND n = ?2")?.execute(params![seq, n])?;
     connection
         .prepare_cached(
             "UPDATE events SET last_status = ?2, last_error = ?3, last_ms = ?4, state = CASE WHEN ?5 IS NULL OR (state = 'ended' AND ?5 <> 'ended') THEN state ELSE ?5 END
@@ -168,7 +176,9 @@ pub fn of_event(connection: &Connection, seq: u64) -> rusqlite::Result<Vec<Attem
     connection
         .prepare_cached(
             "SELECT n, kind, target, owner, started_at, ended_at, request, status, error, detail, ttfb_ms, ms, response,
-                size, kept FROM attempts WHERE event = ?1 ORDER BY n",
+                size, kept FROM attempts WHERE event = ?1
+             UNION ALL SELECT n, kind, target, owner, started_at, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+                FROM open_attempts WHERE event = ?1 ORDER BY n",
         )?
         .query_map([seq], read)?
         .collect()
@@ -196,7 +206,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Attempt> {
 
 fn open_owner(connection: &Connection, seq: u64) -> rusqlite::Result<Vec<String>> {
     connection
-        .prepare_cached("SELECT owner FROM attempts WHERE event = ?1 AND ended_at IS NULL AND kind <> 'replay'")?
+        .prepare_cached("SELECT owner FROM open_attempts WHERE event = ?1 AND kind <> 'replay'")?
         .query_map([seq], |r| r.get(0))?
         .collect()
 }

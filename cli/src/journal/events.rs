@@ -11,7 +11,11 @@ use super::attempts::{self, NewAttempt};
 /// Bodies above this many bytes are kept in parts of this size.
 pub const PART: usize = 1024 * 1024;
 
+/// The number of an event's first attempt.
+const FIRST: u32 = 1;
+
 /// An event to record.
+#[derive(Clone)]
 pub struct NewEvent {
     pub head: EventHead,
     /// `None`: the parts are in the journal already ([`put_part`]).
@@ -47,8 +51,8 @@ pub enum Handled {
 
 /// Records an event, and the row of its first attempt with it when that begins at once.
 pub fn record(connection: &Connection, event: &NewEvent, attempt: Option<&NewAttempt>) -> rusqlite::Result<Recorded> {
-    let mut known = connection.prepare_cached("SELECT seq, state FROM events WHERE id = ?1 AND mirror = ?2")?;
     let mirror = event.hand_over == HandOver::Copy;
+    let mut known = connection.prepare_cached("SELECT seq, state FROM events WHERE id = ?1 AND mirror = ?2")?;
     let row = known
         .query_row(params![event.head.id, mirror], |r| Ok((r.get::<_, u64>(0)?, r.get::<_, String>(1)?)))
         .optional()?;
@@ -61,13 +65,13 @@ pub fn record(connection: &Connection, event: &NewEvent, attempt: Option<&NewAtt
     }
     let given = event.hand_over == HandOver::Given;
     let state = if given { State::Recorded } else { event.state };
-    insert(connection, event, state)?;
-    let seq = connection.last_insert_rowid() as u64;
-    let attempt = match attempt.filter(|_| state == State::Owed) {
-        Some(attempt) => Some(attempts::insert(connection, seq, attempt)?),
-        None => None,
-    };
-    Ok(Recorded { seq, handled: Handled::New { attempt } })
+    let attempt = attempt.filter(|_| state == State::Owed);
+    let first = attempt.map(|_| FIRST);
+    let seq = insert(connection, event, state, first)?;
+    if let Some(attempt) = attempt {
+        attempts::open(connection, seq, FIRST, attempt)?;
+    }
+    Ok(Recorded { seq, handled: Handled::New { attempt: first } })
 }
 
 fn again(connection: &Connection, seq: u64, state: &str, event: &NewEvent) -> rusqlite::Result<Recorded> {
@@ -90,13 +94,13 @@ fn again(connection: &Connection, seq: u64, state: &str, event: &NewEvent) -> ru
     Ok(Recorded { seq, handled })
 }
 
-fn insert(connection: &Connection, event: &NewEvent, state: State) -> rusqlite::Result<()> {
+fn insert(connection: &Connection, event: &NewEvent, state: State, attempt: Option<u32>) -> rusqlite::Result<u64> {
     let content_type = event.head.headers.iter().find(|h| h.name == "content-type");
     connection
         .prepare_cached(
-            "INSERT INTO events (id, origin, parent, project, relay, endpoint, received_at, head, body, size, sha256,
-                content_type, state, queued, target, mirror)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            "INSERT INTO events (id, origin, parent, project, relay, endpoint, received_at, size, sha256, content_type, state,
+                queued, target, mirror, attempts)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
             event.head.id,
@@ -106,17 +110,20 @@ fn insert(connection: &Connection, event: &NewEvent, state: State) -> rusqlite::
             event.relay,
             event.endpoint,
             event.head.received_at,
-            event.head.encode_to_vec(),
-            event.body.as_deref(),
             event.head.body_size,
             event.sha256,
-            content_type.map(|h| String::from_utf8_lossy(&h.value).into_owned()),
+            content_type.map(|h| String::from_utf8_lossy(&h.value)),
             state.as_str(),
             event.hand_over == HandOver::Queued,
             event.target,
             event.hand_over == HandOver::Copy,
-        ])
-        .map(|_| ())
+            attempt.unwrap_or(0),
+        ])?;
+    let seq = connection.last_insert_rowid() as u64;
+    connection
+        .prepare_cached("INSERT INTO contents (seq, head, body) VALUES (?1, ?2, ?3)")?
+        .execute(params![seq, event.head.encode_to_vec(), event.body.as_deref()])?;
+    Ok(seq)
 }
 
 /// Stores a part of a large body ahead of its event's row.
@@ -175,7 +182,7 @@ impl BodyKey {
         match self {
             Self::Event(seq) => {
                 let inline = connection
-                    .prepare_cached("SELECT body, id FROM events WHERE seq = ?1")?
+                    .prepare_cached("SELECT body, id FROM contents JOIN events USING (seq) WHERE seq = ?1")?
                     .query_row([seq], |r| Ok((r.get::<_, Option<Vec<u8>>>(0)?, r.get::<_, String>(1)?)))
                     .optional()?;
                 match inline {

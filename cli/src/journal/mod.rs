@@ -10,8 +10,10 @@ mod owner;
 mod query;
 mod retention;
 mod schema;
+mod sync;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -131,9 +133,9 @@ impl Journal {
     /// Opens or creates the journal, private to its owner, and checks its format.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let connection = schema::open(path)?;
-        let reader = schema::open(path)?;
+        let (reader, checkpoints) = (schema::open(path)?, schema::open(path)?);
         let path: Arc<Path> = path.into();
-        let writer = writer::Writer::start(path.clone(), connection)?;
+        let writer = writer::Writer::start(path.clone(), connection, checkpoints)?;
         Ok(Self { path, writer, reader: Arc::new(Mutex::new(reader)) })
     }
 
@@ -141,12 +143,20 @@ impl Journal {
         &self.path
     }
 
-    /// Makes a change; done once the returned future is. Changes take effect in the order of these calls.
+    /// Makes a change, which may be made anew when another one of the same commit fails; done once the returned future is. Changes take effect in the order of these calls.
     pub fn write<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        change: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Write<T> {
-        self.writer.write(change)
+        self.writer.write(false, change)
+    }
+
+    /// The same for a change that nobody waits for: it may take 2 ms longer, to share the commit of one that somebody waits for.
+    pub fn write_lazily<T: Send + 'static>(
+        &self,
+        change: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Write<T> {
+        self.writer.write(true, change)
     }
 
     /// Asks for everything up to now to be fsynced, at most 250 ms later.

@@ -47,28 +47,30 @@ pub enum Order {
 }
 
 /// Narrows to the events that the app never got and still could.
-pub const UNDELIVERED: &str = "state IN ('undelivered', 'held', 'owed')";
+pub const UNDELIVERED: &str = "state NOT IN ('ended', 'captured') AND state IN ('undelivered', 'held', 'owed')";
+
+const FROM: &str = "FROM events JOIN contents USING (seq)";
 
 const COLUMNS: &str = "seq, id, origin, project, relay, endpoint, head, size, sha256, content_type, state, queued, target, \
     provider, event_type, provider_event_id, verdict, last_status, last_error, last_ms, attempts";
 
 impl EventRow {
     pub fn by_seq(connection: &Connection, seq: u64) -> rusqlite::Result<Option<Self>> {
-        let sql = format!("SELECT {COLUMNS} FROM events WHERE seq = ?1");
+        let sql = format!("SELECT {COLUMNS} {FROM} WHERE seq = ?1");
         connection.prepare_cached(&sql)?.query_row([seq], read).optional()
     }
 
     /// Events whose id begins with a prefix, at most two: one is unique, two are not.
     pub fn by_id_prefix(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Self>> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM events WHERE id >= ?1 AND id < ?1 || 'Z' || x'7f'
+            "SELECT {COLUMNS} {FROM} WHERE id >= ?1 AND id < ?1 || 'Z' || x'7f'
              AND (mirror = 0 OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = events.id AND e.mirror = 0)) LIMIT 2"
         );
         connection.prepare_cached(&sql)?.query_map([prefix], read)?.collect()
     }
 
     pub fn by_provider_id(connection: &Connection, id: &str) -> rusqlite::Result<Vec<Self>> {
-        let sql = format!("SELECT {COLUMNS} FROM events WHERE provider_event_id = ?1 ORDER BY seq DESC LIMIT 1");
+        let sql = format!("SELECT {COLUMNS} {FROM} WHERE provider_event_id = ?1 ORDER BY seq DESC LIMIT 1");
         connection.prepare_cached(&sql)?.query_map([id], read)?.collect()
     }
 
@@ -86,7 +88,7 @@ impl EventRow {
             Order::OldestFirst => (">", "ASC", 0),
         };
         let mut values = vec![Value::from(after.unwrap_or(start) as i64)];
-        let mut sql = format!("SELECT {COLUMNS} FROM events WHERE seq {compare} ?");
+        let mut sql = format!("SELECT {COLUMNS} {FROM} WHERE seq {compare} ?");
         if let Scope::Project(project) = scope {
             sql.push_str(" AND project = ?");
             values.push(Value::from(project.clone()));
@@ -120,8 +122,9 @@ impl EventRow {
     pub fn owed(connection: &Connection, relay: &str, endpoint: &str) -> rusqlite::Result<Vec<Owed>> {
         connection
             .prepare_cached(
-                "SELECT id, seq, state, head FROM events WHERE relay = ?1 AND endpoint = ?2 AND state IN ('owed', 'retrying')
-                 AND mirror = 0 ORDER BY id",
+                "SELECT id, seq, state, head FROM events JOIN contents USING (seq)
+                 WHERE state NOT IN ('ended', 'captured') AND state IN ('owed', 'retrying') AND relay = ?1 AND endpoint = ?2
+                    AND mirror = 0 ORDER BY id",
             )?
             .query_map([relay, endpoint], |r| {
                 let state: String = r.get(2)?;

@@ -1,4 +1,5 @@
-//! What is kept: settled events for 30 days or 2 GiB, whichever ends first; what is owed for as long as it is owed.
+//! What is kept: settled events for 30 days or 2 GiB, whichever ends first; what is owed for as long as it is owed. The newest event
+//! stays in any case, so that no number is used twice.
 
 use rusqlite::Connection;
 
@@ -30,7 +31,8 @@ pub fn prune(connection: &Connection, now: u64, keep_ms: u64, keep_bytes: u64) -
     let oldest = if used(connection)? > keep_bytes { u64::MAX >> 1 } else { now.saturating_sub(keep_ms) };
     let mut settled = connection.prepare_cached(
         "SELECT seq, id FROM events WHERE received_at < ?1 AND state NOT IN ('owed', 'retrying', 'held')
-            AND NOT EXISTS (SELECT 1 FROM attempts WHERE event = seq AND ended_at IS NULL) ORDER BY received_at LIMIT ?2",
+            AND seq < (SELECT max(seq) FROM events)
+            AND NOT EXISTS (SELECT 1 FROM open_attempts WHERE event = seq) ORDER BY received_at LIMIT ?2",
     )?;
     let batch: Vec<(u64, String)> = settled
         .query_map(rusqlite::params![oldest, BATCH], |r| Ok((r.get(0)?, r.get(1)?)))?
@@ -39,6 +41,7 @@ pub fn prune(connection: &Connection, now: u64, keep_ms: u64, keep_bytes: u64) -
         for sql in [
             "DELETE FROM attempt_parts WHERE event = ?1",
             "DELETE FROM attempts WHERE event = ?1",
+            "DELETE FROM contents WHERE seq = ?1",
             "DELETE FROM events WHERE seq = ?1",
         ] {
             connection.prepare_cached(sql)?.execute([seq])?;

@@ -140,7 +140,7 @@ fn a_file_of_a_newer_hook_is_refused_and_not_touched() {
     other.pragma_update(None, "user_version", 99).unwrap();
     drop(other);
     let before = std::fs::read(&path).unwrap();
-    assert!(matches!(Journal::open(&path), Err(JournalError::Newer { found: 99, known: 1, .. })));
+    assert!(matches!(Journal::open(&path), Err(JournalError::Newer { found: 99, known: 2, .. })));
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
@@ -189,5 +189,40 @@ async fn old_settled_events_go_and_owed_ones_stay() {
         .await
         .unwrap();
     assert_eq!(left, [2, 3]);
+    assert_eq!(prune(41 * day, 1).await.unwrap().0, Pruned::Nothing, "the newest stays");
+    journal.write(|c| record(c, &event(4, HandOver::Awaited, State::Ended), None)).await.unwrap();
     assert_eq!(prune(41 * day, 1).await.unwrap().0, Pruned::Some(1), "over size");
+}
+
+#[tokio::test]
+async fn a_file_of_an_older_hook_is_brought_up_to_date() {
+    let (_dir, path) = temp();
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("format/1.sql")).unwrap();
+    old.execute_batch(
+        "PRAGMA user_version = 1;
+         INSERT INTO events (seq, id, origin, project, relay, endpoint, received_at, head, body, size, sha256, state, queued, mirror, attempts)
+            VALUES (7, '01JD0000000000000000000000', 'captured', '/p', 'embedded', 'shop', 5, x'', x'6869', 2, x'07', 'owed', 1, 0, 2);
+         INSERT INTO attempts (event, n, kind, target, owner, started_at, ended_at, status)
+            VALUES (7, 1, 'live', 't', 'me', 1, 2, 503), (7, 2, 'backlog', 't', 'gone', 3, NULL, NULL);",
+    )
+    .unwrap();
+    drop(old);
+    let journal = Journal::open(&path).unwrap();
+    let (row, body, attempts) = journal
+        .read(|c| {
+            let body = BodyKey::Event(7).read(c, 100)?;
+            Ok((EventRow::by_seq(c, 7)?.unwrap(), body, attempts_of(c, 7)?))
+        })
+        .await
+        .unwrap();
+    assert_eq!((row.state, row.queued, row.attempts, body.as_slice()), (State::Owed, true, 2, &b"hi"[..]));
+    let attempts: Vec<_> = attempts.iter().map(|a| (a.n, a.status, a.ended_at)).collect();
+    assert_eq!(attempts, [(1, Some(503), Some(2)), (2, None, None)]);
+    let place = path.clone();
+    let turn = journal.write(move |c| begin_owed(c, &place, 7, &attempt("me"))).await.unwrap().0;
+    assert_eq!(turn, Turn::Begun(3));
+    let next = journal.write(|c| record(c, &event(1, HandOver::Awaited, State::Owed), None)).await.unwrap().0;
+    assert_eq!(next.seq, 8);
 }

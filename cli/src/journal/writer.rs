@@ -1,44 +1,65 @@
-//! The writer thread: groups changes into commits, and fsyncs when somebody waits for that.
+//! The writer thread: groups changes into commits.
 
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
+use hook_relay_server::wal::{Failed, Storage, Wal};
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::JournalError;
 use super::schema::write_error;
+use super::sync::{self, Sync};
+use super::waiting::{self, Inlet, Outlet};
 
 /// Changes in one commit, at most.
 const GROUP: usize = 256;
-/// How long an fsync that was asked for may wait for more to come.
-const SYNC_WITHIN: Duration = Duration::from_millis(100);
-/// How long after its commit somebody may still ask.
-const ASK_WITHIN: Duration = Duration::from_secs(2);
-/// Commits after which it does not wait.
-const SYNC_AFTER: u64 = 128;
-
+/// What a change adds to the log, about.
+const OVERHEAD: u64 = 8 * 1024;
 /// The number of a commit, rising.
 pub type Commit = u64;
-type Finish = Box<dyn FnOnce(Result<Commit, JournalError>) + Send>;
-type Change = Box<dyn FnOnce(&Connection) -> rusqlite::Result<Finish> + Send>;
 
-struct Queued {
-    change: Change,
-    /// Called instead, when the change itself fails.
-    refuse: Arc<dyn Fn(JournalError) + Send + Sync>,
+/// A change on its way. One that fails takes its whole group back, and each is then made again by itself.
+trait Queued: Send {
+    fn make(&mut self, connection: &Connection) -> rusqlite::Result<()>;
+    fn answer(self: Box<Self>, outcome: Result<Commit, JournalError>);
 }
+
+struct One<T, F> {
+    change: F,
+    value: Option<T>,
+    answer: oneshot::Sender<Result<(T, Commit), JournalError>>,
+}
+
+impl<T: Send, F: Fn(&Connection) -> rusqlite::Result<T> + Send> Queued for One<T, F> {
+    fn make(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.value = Some((self.change)(connection)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<Commit, JournalError>) {
+        let Self { change, value, answer } = *self;
+        drop(change);
+        let outcome = match (outcome, value) {
+            (Ok(commit), Some(value)) => Ok((value, commit)),
+            (Err(error), _) => Err(error),
+            // It was never made; the caller hears that writing stopped.
+            (Ok(_), None) => return,
+        };
+        // Nobody has to wait for it.
+        let _ = answer.send(outcome);
+    }
+}
+
+type Group = Vec<Box<dyn Queued>>;
 
 #[derive(Clone)]
 pub struct Writer {
-    queue: Sender<Queued>,
-    want_sync: Arc<AtomicBool>,
+    queue: Arc<Inlet<Box<dyn Queued>>>,
+    sync: Arc<Sync>,
     synced: watch::Receiver<Commit>,
     failed: watch::Receiver<Option<JournalError>>,
     path: Arc<Path>,
@@ -60,57 +81,41 @@ fn stopped(path: &Path) -> JournalError {
 }
 
 impl Writer {
-    pub fn start(path: Arc<Path>, connection: Connection) -> Result<Self, JournalError> {
-        let (queue, changes) = channel();
+    /// `checkpoints` is a connection of its own.
+    pub fn start(path: Arc<Path>, connection: Connection, checkpoints: Connection) -> Result<Self, JournalError> {
+        let (queue, changes) = waiting::channel();
         let (synced_tx, synced) = watch::channel(0);
         let (failed_tx, failed) = watch::channel(None);
-        let want_sync = Arc::new(AtomicBool::new(false));
-        let thread = Thread {
-            connection,
-            changes,
-            want_sync: want_sync.clone(),
-            synced: synced_tx,
-            failed: failed_tx,
-            path: path.clone(),
-            committed: 0,
-            unsynced_since: None,
-            last_commit: Instant::now(),
+        let health = Arc::new(Health { path: path.clone(), failed: failed_tx });
+        let (wal, checkpoint) = Wal::new(&path, checkpoints, health.clone());
+        let (answers, sync) = (Answers::start(), Arc::new(Sync::default()));
+        let syncs = (sync.clone(), path.clone(), health.clone());
+        let thread = Thread { connection, changes, answers, sync: sync.clone(), health, wal, committed: 0 };
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            let spawned = std::thread::Builder::new().name(name.into()).spawn(work);
+            spawned.map_err(|e| JournalError::Open { path: path.to_path_buf(), reason: e.to_string() })
         };
-        std::thread::Builder::new()
-            .name("journal".into())
-            .spawn(move || thread.run())
-            .map_err(|e| JournalError::Open { path: path.to_path_buf(), reason: e.to_string() })?;
-        Ok(Self { queue, want_sync, synced, failed, path })
+        spawn("journal", Box::new(move || thread.run()))?;
+        spawn("checkpoint", Box::new(checkpoint))?;
+        let (own_sync, database, health) = syncs;
+        spawn("sync", Box::new(move || sync::run(&own_sync, &database, &synced_tx, |error| health.sync_failed(&error))))?;
+        Ok(Self { queue: Arc::new(queue), sync, synced, failed, path })
     }
 
+    /// A `lazy` change may wait a moment for another to share its commit.
     pub fn write<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        lazy: bool,
+        change: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Write<T> {
-        let (tx, rx) = oneshot::channel();
-        let tx = Arc::new(std::sync::Mutex::new(Some(tx)));
-        let answer = move |result: Result<(T, Commit), JournalError>| {
-            let taken = tx.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-            if let Some(tx) = taken {
-                let _ = tx.send(result);
-            }
-        };
-        let refuse = answer.clone();
-        let queued = Queued {
-            change: Box::new(move |connection| {
-                let value = change(connection)?;
-                let finish: Finish = Box::new(move |result| answer(result.map(|commit| (value, commit))));
-                Ok(finish)
-            }),
-            refuse: Arc::new(move |error| refuse(Err(error))),
-        };
-        // A stopped thread drops the sender, and the future says so.
-        let _ = self.queue.send(queued);
-        Write(rx, self.path.clone())
+        let (answer, outcome) = oneshot::channel();
+        // A stopped thread takes nothing, and the future says so.
+        let _ = self.queue.push(Box::new(One { change, value: None, answer }), lazy);
+        Write(outcome, self.path.clone())
     }
 
     pub fn want_sync(&self) {
-        self.want_sync.store(true, Ordering::Release);
+        self.sync.want();
     }
 
     pub fn synced(&self) -> watch::Receiver<Commit> {
@@ -122,125 +127,139 @@ impl Writer {
     }
 }
 
+/// Answers are given on the runtime's own thread, a group at a time: to wake each task from here would cost more than its change.
+struct Answers(Option<mpsc::UnboundedSender<Done>>);
+
+struct Done {
+    group: Group,
+    outcome: Result<Commit, JournalError>,
+}
+
+impl Done {
+    fn give(self) {
+        self.group.into_iter().for_each(|one| one.answer(self.outcome.clone()));
+    }
+}
+
+impl Answers {
+    fn start() -> Self {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Self(None) };
+        let (tx, mut rx) = mpsc::unbounded_channel::<Done>();
+        runtime.spawn(async move {
+            while let Some(done) = rx.recv().await {
+                done.give();
+            }
+        });
+        Self(Some(tx))
+    }
+
+    fn give(&self, group: Group, outcome: Result<Commit, JournalError>) {
+        let done = Done { group, outcome };
+        match &self.0 {
+            Some(tx) => {
+                // A runtime that ended has nobody left who waits.
+                let _ = tx.send(done);
+            }
+            None => done.give(),
+        }
+    }
+}
+
 struct Thread {
     connection: Connection,
-    changes: Receiver<Queued>,
-    want_sync: Arc<AtomicBool>,
-    synced: watch::Sender<Commit>,
-    failed: watch::Sender<Option<JournalError>>,
-    path: Arc<Path>,
+    changes: Outlet<Box<dyn Queued>>,
+    answers: Answers,
+    sync: Arc<Sync>,
+    health: Arc<Health>,
+    wal: Wal,
     committed: Commit,
-    unsynced_since: Option<Instant>,
-    last_commit: Instant,
+}
+
+/// What the threads know of the storage. An I/O error leaves no certainty about what is on disk: nothing more is promised.
+struct Health {
+    path: Arc<Path>,
+    failed: watch::Sender<Option<JournalError>>,
+}
+
+impl Health {
+    fn fail(&self, error: JournalError) {
+        self.failed.send_if_modified(|failed| {
+            let first = failed.is_none();
+            failed.get_or_insert(error);
+            first
+        });
+    }
+
+    fn sync_failed(&self, error: &std::io::Error) {
+        self.fail(JournalError::Write { path: self.path.to_path_buf(), reason: crate::text::io(error) });
+    }
+}
+
+impl Storage for Health {
+    fn has_failed(&self) -> bool {
+        self.failed.borrow().is_some()
+    }
+
+    fn fails(&self, error: &rusqlite::Error) -> bool {
+        // A full disk fails a checkpoint and loses nothing by it.
+        let fatal = is_fatal(error) && error.sqlite_error_code() != Some(ErrorCode::DiskFull);
+        if fatal {
+            self.fail(write_error(&self.path, error));
+        }
+        fatal
+    }
 }
 
 impl Thread {
     fn run(mut self) {
-        loop {
-            let group = match self.next_group() {
-                Ok(group) => group,
-                Err(RecvTimeoutError::Timeout) => Vec::new(),
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            let result = if group.is_empty() { Ok(()) } else { self.commit(group) };
-            if let Err(error) = result.and_then(|()| self.sync_if_due()) {
-                // An I/O error leaves no certainty about what is on disk: nothing more is promised.
-                self.failed.send_replace(Some(error));
+        self.work();
+        self.sync.close();
+    }
+
+    fn work(&mut self) {
+        while let Some(group) = self.changes.take(GROUP) {
+            if self.health.has_failed() {
+                return;
+            }
+            let changes = group.len() as u64;
+            if let Err(error) = self.commit(group) {
+                return self.health.fail(error);
+            }
+            if self.wal.wrote(&self.connection, changes * OVERHEAD) == Err(Failed) {
                 return;
             }
         }
     }
 
-    fn next_group(&self) -> Result<Vec<Queued>, RecvTimeoutError> {
-        let first = match self.unsynced_since {
-            Some(since) if self.want_sync.load(Ordering::Acquire) => {
-                self.changes.recv_timeout(SYNC_WITHIN.saturating_sub(since.elapsed()))?
-            }
-            // Whoever asks for a sync does so right after a commit, and must be seen; later nobody will.
-            Some(_) if self.last_commit.elapsed() < ASK_WITHIN => self.changes.recv_timeout(SYNC_WITHIN)?,
-            _ => self.changes.recv().map_err(|_| RecvTimeoutError::Disconnected)?,
-        };
-        let mut group = vec![first];
-        while group.len() < GROUP
-            && let Ok(next) = self.changes.try_recv()
-        {
-            group.push(next);
-        }
-        Ok(group)
-    }
-
     /// Commits a group. A change that fails is undone and answered alone; a commit that fails ends the writer.
-    fn commit(&mut self, group: Vec<Queued>) -> Result<(), JournalError> {
-        let refusals: Vec<_> = group.iter().map(|q| q.refuse.clone()).collect();
-        match self.apply(group) {
-            Ok(finishes) => {
+    fn commit(&mut self, mut group: Group) -> Result<(), JournalError> {
+        match self.make(&mut group) {
+            Ok(()) => {
                 self.committed += 1;
-                self.unsynced_since.get_or_insert_with(Instant::now);
-                self.last_commit = Instant::now();
-                finishes.into_iter().for_each(|finish| finish(Ok(self.committed)));
+                self.sync.committed(self.committed);
+                self.answers.give(group, Ok(self.committed));
                 Ok(())
             }
             Err(error) => {
-                let busy = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
-                let error = write_error(&self.path, &error);
                 let _ = self.connection.execute_batch("ROLLBACK");
-                refusals.iter().for_each(|refuse| refuse(error.clone()));
-                if busy { Ok(()) } else { Err(error) }
+                let busy = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+                if !busy && !is_fatal(&error) && group.len() > 1 {
+                    return group.into_iter().try_for_each(|one| self.commit(vec![one]));
+                }
+                let fatal = is_fatal(&error);
+                let error = write_error(&self.health.path, &error);
+                self.answers.give(group, Err(error.clone()));
+                if fatal { Err(error) } else { Ok(()) }
             }
         }
     }
 
-    fn apply(&mut self, group: Vec<Queued>) -> rusqlite::Result<Vec<Finish>> {
+    fn make(&self, group: &mut Group) -> rusqlite::Result<()> {
         let connection = &self.connection;
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut finishes = Vec::with_capacity(group.len());
-        let single = group.len() == 1;
-        for queued in group {
-            if !single {
-                connection.prepare_cached("SAVEPOINT one")?.execute([])?;
-            }
-            match (queued.change)(connection) {
-                Ok(finish) => finishes.push(finish),
-                Err(error) if is_fatal(&error) => return Err(error),
-                Err(error) => {
-                    (queued.refuse)(write_error(&self.path, &error));
-                    connection.execute_batch(if single { "ROLLBACK; BEGIN IMMEDIATE" } else { "ROLLBACK TO one" })?;
-                }
-            }
-            if !single {
-                connection.prepare_cached("RELEASE one")?.execute([])?;
-            }
-        }
+        group.iter_mut().try_for_each(|one| one.make(connection))?;
         connection.prepare_cached("COMMIT")?.execute([])?;
-        Ok(finishes)
-    }
-
-    /// A commit with synchronous=FULL syncs the WAL, and with it everything that was committed before.
-    fn sync_if_due(&mut self) -> Result<(), JournalError> {
-        let Some(since) = self.unsynced_since else { return Ok(()) };
-        let asked = self.want_sync.load(Ordering::Acquire);
-        let due = since.elapsed() >= SYNC_WITHIN || self.committed - *self.synced.borrow() >= SYNC_AFTER;
-        if !asked || !due {
-            return Ok(());
-        }
-        self.want_sync.store(false, Ordering::Release);
-        let sync = || -> rusqlite::Result<()> {
-            self.connection.pragma_update(None, "synchronous", "FULL")?;
-            self.connection.prepare_cached("UPDATE sync_marker SET n = n + 1")?.execute([])?;
-            self.connection.pragma_update(None, "synchronous", "NORMAL")
-        };
-        match sync() {
-            Ok(()) => {
-                self.unsynced_since = None;
-                self.synced.send_replace(self.committed);
-                Ok(())
-            }
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
-                self.want_sync.store(true, Ordering::Release);
-                Ok(())
-            }
-            Err(error) => Err(write_error(&self.path, &error)),
-        }
+        Ok(())
     }
 }
 

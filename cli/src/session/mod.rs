@@ -12,7 +12,7 @@ use hook_proto::Settings;
 use tokio::time::Instant;
 
 pub use connect::{BadRelay, DialError, Relay, Scheme, ask, tls_config};
-pub use replier::{Head, Replier};
+pub use replier::{Head, Replier, WeakReplier};
 
 use crate::activity::{Activity, Trouble};
 use crate::engine::{Endpoint, Engine};

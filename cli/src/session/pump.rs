@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::connect::Socket;
-use super::replier::{self, Replier};
+use super::replier::{Replier, WeakReplier};
 use super::taken::{Handed, gather, start_acks};
 use super::{Ended, Session, Wanted};
 use crate::activity::Activity;
@@ -56,7 +56,7 @@ pub async fn run(
         go_away: None,
     };
     let ended = connection.serve(session, Reader(stream), Heart::new(pulse, rand::random()), &mut opened).await;
-    connection.repliers.values().filter_map(Replier::upgrade).for_each(|r| r.lost());
+    connection.repliers.values().filter_map(WeakReplier::upgrade).for_each(|r| r.lost());
     drop(connection);
     drop(outbox);
     // The last frames get a moment; a dead socket gets no more.
@@ -100,7 +100,7 @@ struct Connection {
     acks: mpsc::UnboundedSender<(Commit, u64)>,
     /// By route number less one.
     routes: Vec<Route>,
-    repliers: HashMap<u64, Weak<replier::Inner>>,
+    repliers: HashMap<u64, WeakReplier>,
     /// Answered ones are swept out when there are this many.
     sweep_at: usize,
     /// Large bodies on their way in.
@@ -283,7 +283,7 @@ impl Connection {
         let replier = (hand_over == HandOver::Awaited).then(|| {
             let replier = Replier::new(event.stream, self.outbox.clone());
             if self.repliers.len() >= self.sweep_at {
-                self.repliers.retain(|_, r| r.strong_count() > 0);
+                self.repliers.retain(|_, r| !r.is_gone());
                 self.sweep_at = 256.max(2 * self.repliers.len());
             }
             self.repliers.insert(event.stream, replier.downgrade());
@@ -360,7 +360,7 @@ impl Connection {
     }
 
     fn replier(&self, stream: u64) -> Option<Replier> {
-        self.repliers.get(&stream).and_then(Replier::upgrade)
+        self.repliers.get(&stream).and_then(WeakReplier::upgrade)
     }
 
     fn route(&mut self, number: u32) -> Option<&mut Route> {

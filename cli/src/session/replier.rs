@@ -1,6 +1,6 @@
 //! The way back to one sender. Whoever claims it first answers; a lost session makes it silent.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -13,7 +13,20 @@ use tokio::sync::Semaphore;
 #[derive(Clone)]
 pub struct Replier(Arc<Inner>);
 
-pub struct Inner {
+/// Does not keep it.
+pub struct WeakReplier(Weak<Inner>);
+
+impl WeakReplier {
+    pub fn upgrade(&self) -> Option<Replier> {
+        self.0.upgrade().map(Replier)
+    }
+
+    pub fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+}
+
+struct Inner {
     stream: u64,
     outbox: Outbox,
     state: AtomicU8,
@@ -43,12 +56,8 @@ impl Replier {
         Self(Arc::new(Inner { stream, outbox, state: AtomicU8::new(WAITING), credit }))
     }
 
-    pub fn downgrade(&self) -> std::sync::Weak<Inner> {
-        Arc::downgrade(&self.0)
-    }
-
-    pub fn upgrade(weak: &std::sync::Weak<Inner>) -> Option<Self> {
-        weak.upgrade().map(Self)
+    pub fn downgrade(&self) -> WeakReplier {
+        WeakReplier(Arc::downgrade(&self.0))
     }
 
     /// Takes the right to answer. `false`: it was taken before, or nobody waits.

@@ -1,7 +1,6 @@
 //! The durable inbox: one SQLite file, one thread that writes, and others that read, check-point and answer.
 
 mod ballast;
-mod checkpoint;
 mod large;
 mod reader;
 mod shared;
@@ -23,8 +22,8 @@ use rusqlite::Connection;
 use super::accounts::Accounts;
 use super::{Inbox, Limits, OpenError, Pending, StoredEvent, Usage};
 use crate::database::{self, Format};
+use crate::wal::Wal;
 use ballast::Ballast;
-use checkpoint::Wal;
 use reader::{LargeReader, Read, Reader};
 use shared::Shared;
 use writer::{Command, Writer};
@@ -83,7 +82,7 @@ impl SqliteInbox {
         db.pragma_update(None, "cache_size", -16_000).map_err(sqlite)?;
 
         let shared = Arc::new(Shared::new(limits, held(&db).map_err(sqlite)?));
-        let (wal, checkpoint) = Wal::new(&path, database::connect(&path)?, Arc::clone(&shared));
+        let (wal, checkpoint) = Wal::new(&path, database::connect(&path)?, shared.clone());
         let writer = Writer::new(db, Arc::clone(&shared), wal, Ballast::new(dir)).map_err(sqlite)?;
         let (large_reads, large_queue) = mpsc::channel();
         let large = LargeReader::new(database::connect(&path)?, Arc::clone(&shared), spool_dir);

@@ -108,10 +108,10 @@ pub async fn start(port: Option<u16>, names: &[EndpointName]) -> Result<(Embedde
     }
     let server = Arc::new(RelayServer::new(config, Arc::new(MemoryInbox::new(Limits::default())), registry));
     let (stop, stopped) = oneshot::channel();
-    let task = tokio::spawn(hook_relay_server::run(listener, server, async {
+    let task = tokio::spawn(hook_relay_server::run(listener, server.clone(), async {
         let _ = stopped.await;
     }));
-    let relay = Relay { scheme: Scheme::Http, authority: address.to_string(), token: Some(secret) };
+    let relay = Relay { scheme: Scheme::Http, authority: address.to_string(), token: Some(secret), own: Some(server) };
     Ok((Embedded { relay, public_url, stop, task }, address.port()))
 }
 

@@ -14,6 +14,8 @@ use crate::ui::Ui;
 
 /// What may wait to be shown; beyond that lines are only counted. The journal has everything.
 const WAITING: usize = 20_000;
+/// Faster than this nobody reads.
+const FRAME: Duration = Duration::from_millis(5);
 /// How long the end of the process waits for a reader.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -31,12 +33,16 @@ impl Screen {
         let waiting = Arc::new(AtomicUsize::new(0));
         let left = waiting.clone();
         let thread = std::thread::spawn(move || {
-            for activity in activities {
-                output.show(&activity);
-                left.fetch_sub(1, Ordering::AcqRel);
+            while let Ok(first) = activities.recv() {
+                for activity in std::iter::once(first).chain(activities.try_iter()) {
+                    output.show(&activity);
+                    left.fetch_sub(1, Ordering::AcqRel);
+                }
                 if ui.is_closed() {
                     closed.notify_one();
                 }
+                // While events come fast, to be woken for each would cost the tunnel more than all its lines.
+                std::thread::sleep(FRAME);
             }
         });
         Self { queue, waiting, dropped: AtomicUsize::new(0), thread }

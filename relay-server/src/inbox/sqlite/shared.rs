@@ -9,6 +9,7 @@ use rusqlite::ErrorCode;
 use crate::body::Body;
 use crate::inbox::accounts::Accounts;
 use crate::inbox::{InboxError, Limits, StoredEvent};
+use crate::wal::Storage;
 
 /// How much memory may wait for a disk that does not keep up.
 const MOST_QUEUED: u64 = 256 * 1024 * 1024;
@@ -116,6 +117,11 @@ impl Shared {
         self.broken.get().map(|why| InboxError::Broken(Arc::clone(why)))
     }
 
+    /// How the storage failed, once it has.
+    pub(super) fn failure(&self) -> InboxError {
+        self.broken().unwrap_or_else(|| self.poison("the write-ahead log could not be emptied"))
+    }
+
     /// The storage failed: nothing is accepted from now on. The first reason is the one that is told.
     pub(super) fn poison(&self, why: &str) -> InboxError {
         let first = self.broken.get_or_init(|| {
@@ -138,6 +144,16 @@ impl Shared {
             }
             _ => self.poison(&error.to_string()),
         }
+    }
+}
+
+impl Storage for Shared {
+    fn has_failed(&self) -> bool {
+        self.broken.get().is_some()
+    }
+
+    fn fails(&self, error: &rusqlite::Error) -> bool {
+        matches!(self.judge(error), InboxError::Broken(_))
     }
 }
 

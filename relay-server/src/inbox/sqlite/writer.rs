@@ -9,12 +9,12 @@ use hook_proto::{EndpointName, EventId};
 use rusqlite::Connection;
 
 use super::ballast::Ballast;
-use super::checkpoint::Wal;
 use super::large::{self, Large};
 use super::shared::Shared;
 use super::transaction::{self, Outcome};
 use crate::inbox::pending::Answer;
 use crate::inbox::{InboxError, StoredEvent};
+use crate::wal::{Failed, Wal};
 
 const MOST_COMMANDS: usize = 256;
 const MOST_BYTES: u64 = 8 * 1024 * 1024;
@@ -54,7 +54,7 @@ impl Writer {
     /// Works until the other end of the queue is dropped and all that was in it is done.
     pub(super) fn run(mut self, queue: &Receiver<Command>) {
         let _alarm = Alarm(Arc::clone(&self.shared));
-        let outcome = self.work(queue).and_then(|()| self.wal.empty(&self.db, &self.shared));
+        let outcome = self.work(queue).and_then(|()| self.empty_log());
         if let Err(broken) = outcome {
             self.large.refuse(&broken);
             queue.iter().for_each(|command| command.refuse(&broken));
@@ -143,25 +143,34 @@ impl Writer {
         self.commit(run)?;
         if self.large.uploading() {
             let bytes = self.large.step(&mut self.db, &self.shared, &mut self.last);
-            self.wal.wrote(*bytes.as_ref().unwrap_or(&0));
+            self.logged(*bytes.as_ref().unwrap_or(&0))?;
             self.endure(bytes.map(drop))?;
         }
         if due && self.large.littered() {
             let tidied = self.large.tidy(&mut self.db, &self.shared);
-            self.wal.wrote(OVERHEAD);
+            self.logged(OVERHEAD)?;
             if tidied.is_err() {
                 self.resume = Instant::now() + PAUSE;
             }
             self.endure(tidied)?;
         }
-        self.wal.bound(&self.db, &self.shared)
+        Ok(())
+    }
+
+    /// About so many bytes went into the log.
+    fn logged(&mut self, bytes: u64) -> Result<(), InboxError> {
+        self.wal.wrote(&self.db, bytes).map_err(|Failed| self.shared.failure())
+    }
+
+    fn empty_log(&self) -> Result<(), InboxError> {
+        self.wal.empty(&self.db).map(drop).map_err(|Failed| self.shared.failure())
     }
 
     /// Whether events may be appended; tries to make it so when the disk was full.
     fn has_room(&mut self) -> Result<bool, InboxError> {
         if self.ballast.is_due() {
             // The log may be what fills the disk.
-            self.wal.empty(&self.db, &self.shared)?;
+            self.empty_log()?;
             self.ballast.restore();
         }
         self.shared.set_full(!self.ballast.is_there());
@@ -180,7 +189,7 @@ impl Writer {
                 return self.endure(Err(error));
             }
         };
-        self.wal.wrote(run.iter().map(|command| command.bytes() + OVERHEAD).sum());
+        let bytes = run.iter().map(|command| command.bytes() + OVERHEAD).sum();
         // In order: an append that follows a delete of the same event is answered when the delete hides it no more.
         for (command, outcome) in run.into_iter().zip(outcomes) {
             match (command, outcome) {
@@ -196,7 +205,7 @@ impl Writer {
                 (Command::Append { .. }, Outcome::Deleted(_)) | (Command::Delete { .. }, Outcome::Appended(_)) => {}
             }
         }
-        Ok(())
+        self.logged(bytes)
     }
 
     /// Answers a run of which nothing was done. Its deletes are tried again: at once if it was an append that found no room.

@@ -1,4 +1,5 @@
-//! Moves what is in the write-ahead log into the database, away from the thread that commits.
+//! Moves what is in a write-ahead log into its database, away from the thread that commits. The relay's inbox and the CLI's
+//! journal do it alike.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,20 +8,33 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
-use super::shared::Shared;
-use crate::inbox::InboxError;
-
 /// A checkpoint is asked for when about this much was written since the last one.
-const STEP: u64 = 4 * 1024 * 1024;
+const STEP: u64 = 8 * 1024 * 1024;
 /// A log this long makes the writer stop and empty it; while the writer never pauses, nothing else can.
 const LONGEST: u64 = 64 * 1024 * 1024;
 /// An attempt to empty the log that came to nothing is repeated when it has grown by this much.
 const LATER: u64 = 16 * 1024 * 1024;
 
+/// Whose log it is.
+pub trait Storage: Send + Sync + 'static {
+    /// After a failed fsync another one would lie, so nothing is moved any more.
+    fn has_failed(&self) -> bool;
+
+    /// Whether this error is such a failure; if so, it is remembered.
+    fn fails(&self, error: &rusqlite::Error) -> bool;
+}
+
+/// The storage failed, and has been told so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failed;
+
 /// The writer's side of the log.
-pub(super) struct Wal {
+pub struct Wal {
     file: PathBuf,
+    storage: Arc<dyn Storage>,
     written: u64,
+    /// Of the file; it does not shrink when the log begins anew in it.
+    len: u64,
     longest: u64,
     asks: SyncSender<()>,
     /// Held during a checkpoint: a second one at the same time would fail as busy.
@@ -29,69 +43,74 @@ pub(super) struct Wal {
 
 impl Wal {
     /// Also gives the work of the thread that makes the checkpoints; it ends when the `Wal` is dropped.
-    pub(super) fn new(database: &Path, db: Connection, shared: Arc<Shared>) -> (Self, impl FnOnce() + Send + use<>) {
+    pub fn new(
+        database: &Path,
+        db: Connection,
+        storage: Arc<dyn Storage>,
+    ) -> (Self, impl FnOnce() + Send + use<>) {
         let mut file = OsString::from(database);
         file.push("-wal");
         let (asks, asked) = sync_channel(1);
         let running = Arc::new(Mutex::new(()));
         // Small leftovers of the last run go with the first checkpoint.
-        let wal = Self { file: file.into(), written: 0, longest: LONGEST, asks, running: Arc::clone(&running) };
-        (wal, move || run(&db, &shared, &asked, &running))
+        let wal = Self {
+            file: file.into(),
+            storage: Arc::clone(&storage),
+            written: 0,
+            len: 0,
+            longest: LONGEST,
+            asks,
+            running: Arc::clone(&running),
+        };
+        (wal, move || run(&db, storage.as_ref(), &asked, &running))
     }
 
-    /// About `bytes` more were committed.
-    pub(super) fn wrote(&mut self, bytes: u64) {
-        self.written += bytes;
+    /// About `bytes` more were committed, or as much as the file grew. Empties the log when it is too long.
+    pub fn wrote(&mut self, db: &Connection, bytes: u64) -> Result<(), Failed> {
+        let len = self.file.metadata().map_or(0, |file| file.len());
+        self.written += bytes.max(len.saturating_sub(self.len));
+        self.len = len;
         if self.written >= STEP {
             self.written = 0;
             // A full channel means that one is asked for already.
             let _ = self.asks.try_send(());
         }
-    }
-
-    /// Empties the log when it is too long.
-    pub(super) fn bound(&mut self, db: &Connection, shared: &Shared) -> Result<(), InboxError> {
-        let len = self.file.metadata().map_or(0, |file| file.len());
-        if len <= self.longest {
-            return Ok(());
+        if len > self.longest {
+            let emptied = self.empty(db)?;
+            self.longest = if emptied { LONGEST } else { len + LATER };
         }
-        let emptied = self.empty(db, shared)?;
-        self.longest = if emptied { LONGEST } else { len + LATER };
         Ok(())
     }
 
     /// Whether all of the log is in the database now, and the log is empty. Fails only when the storage did.
-    pub(super) fn empty(&self, db: &Connection, shared: &Shared) -> Result<bool, InboxError> {
+    pub fn empty(&self, db: &Connection) -> Result<bool, Failed> {
         let _running = hold(&self.running);
-        if let Some(broken) = shared.broken() {
-            return Err(broken);
+        if self.storage.has_failed() {
+            return Err(Failed);
         }
-        checkpoint(db, shared, "PRAGMA wal_checkpoint(TRUNCATE)")
+        checkpoint(db, self.storage.as_ref(), "PRAGMA wal_checkpoint(TRUNCATE)")
     }
 }
 
-fn run(db: &Connection, shared: &Shared, asked: &Receiver<()>, running: &Mutex<()>) {
+fn run(db: &Connection, storage: &dyn Storage, asked: &Receiver<()>, running: &Mutex<()>) {
     while asked.recv().is_ok() {
         let _running = hold(running);
-        // After a failed fsync another one would lie.
-        if shared.broken().is_some() || checkpoint(db, shared, "PRAGMA wal_checkpoint(PASSIVE)").is_err() {
+        if storage.has_failed() || checkpoint(db, storage, "PRAGMA wal_checkpoint(PASSIVE)").is_err() {
             return;
         }
     }
 }
 
-fn checkpoint(db: &Connection, shared: &Shared, how: &str) -> Result<bool, InboxError> {
+fn checkpoint(db: &Connection, storage: &dyn Storage, how: &str) -> Result<bool, Failed> {
     let outcome = db.prepare_cached(how).and_then(|mut query| query.query_row([], |row| row.get::<_, i64>(0)));
     match outcome {
         Ok(busy) => Ok(busy == 0),
-        Err(error) => match shared.judge(&error) {
-            broken @ InboxError::Broken(_) => Err(broken),
+        Err(error) if storage.fails(&error) => Err(Failed),
+        Err(later) => {
             // The log just stays as long as it is.
-            later => {
-                tracing::warn!(%later, "the inbox's log could not be emptied yet");
-                Ok(false)
-            }
-        },
+            tracing::warn!(%later, "a write-ahead log could not be emptied yet");
+            Ok(false)
+        }
     }
 }
 
@@ -103,7 +122,18 @@ fn hold(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
 mod tests {
     use super::*;
     use crate::database::{self, Format};
-    use crate::inbox::Limits;
+
+    struct Sound;
+
+    impl Storage for Sound {
+        fn has_failed(&self) -> bool {
+            false
+        }
+
+        fn fails(&self, _: &rusqlite::Error) -> bool {
+            true
+        }
+    }
 
     #[test]
     fn a_log_that_grows_too_long_is_emptied() {
@@ -112,16 +142,14 @@ mod tests {
         let db = database::open(dir.path(), &format).unwrap();
         db.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
         let path = dir.path().join("a.db");
-        let shared = Arc::new(Shared::new(Limits::default(), Default::default()));
-        let (mut wal, work) = Wal::new(&path, database::connect(&path).unwrap(), Arc::clone(&shared));
+        let (mut wal, work) = Wal::new(&path, database::connect(&path).unwrap(), Arc::new(Sound));
         let thread = std::thread::spawn(work);
         wal.longest = 100_000;
         let (mut longest, mut emptied) = (0, 0);
         for _ in 0..200 {
             db.execute("INSERT INTO t VALUES (zeroblob(10000))", []).unwrap();
-            wal.wrote(STEP);
             let before = wal.file.metadata().unwrap().len();
-            wal.bound(&db, &shared).unwrap();
+            wal.wrote(&db, STEP).unwrap();
             wal.longest = 100_000;
             longest = longest.max(before);
             emptied += u32::from(wal.file.metadata().unwrap().len() < before);

@@ -1,0 +1,178 @@
+//! What waits for the writer thread. It is woken as seldom as can be: a wake-up costs more than a small change.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long changes that nobody waits for may wait for one that somebody does, to share its commit.
+const LINGER: Duration = Duration::from_millis(2);
+
+/// The writers' side; the last one closes it.
+pub struct Inlet<T>(Arc<Shared<T>>);
+
+/// The thread's side.
+pub struct Outlet<T>(Arc<Shared<T>>);
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    wake: Condvar,
+}
+
+struct State<T> {
+    queue: Vec<T>,
+    /// When the first of them came.
+    since: Instant,
+    /// Somebody waits for one of them.
+    prompt: bool,
+    closed: bool,
+    sleeper: Sleeper,
+}
+
+/// What the thread sleeps for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sleeper {
+    Awake,
+    Anything,
+    Prompt,
+}
+
+pub fn channel<T>() -> (Inlet<T>, Outlet<T>) {
+    let state = State {
+        queue: Vec::new(),
+        since: Instant::now(),
+        prompt: false,
+        closed: false,
+        sleeper: Sleeper::Awake,
+    };
+    let shared = Arc::new(Shared { state: Mutex::new(state), wake: Condvar::new() });
+    (Inlet(shared.clone()), Outlet(shared))
+}
+
+impl<T> Inlet<T> {
+    /// Gives it back when nobody will take it any more.
+    pub fn push(&self, one: T, lazy: bool) -> Result<(), T> {
+        let mut state = self.0.lock();
+        if state.closed {
+            return Err(one);
+        }
+        if state.queue.is_empty() {
+            state.since = Instant::now();
+        }
+        state.queue.push(one);
+        state.prompt |= !lazy;
+        self.0.wake(state, if lazy { Sleeper::Anything } else { Sleeper::Prompt });
+        Ok(())
+    }
+}
+
+impl<T> Drop for Inlet<T> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.closed = true;
+        self.0.wake(state, Sleeper::Prompt);
+    }
+}
+
+impl<T> Outlet<T> {
+    /// Waits for something to do. `None`: nothing will come any more.
+    pub fn take(&self, most: usize) -> Option<Vec<T>> {
+        let mut state = self.0.lock();
+        loop {
+            let left = (!state.queue.is_empty()).then(|| LINGER.saturating_sub(state.since.elapsed()));
+            if state.closed || state.prompt || left == Some(Duration::ZERO) {
+                break;
+            }
+            state.sleeper = if state.queue.is_empty() { Sleeper::Anything } else { Sleeper::Prompt };
+            state = match left {
+                None => self.0.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => self.0.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
+            state.sleeper = Sleeper::Awake;
+        }
+        if state.closed && state.queue.is_empty() {
+            return None;
+        }
+        if state.queue.len() <= most {
+            state.prompt = false;
+            return Some(std::mem::take(&mut state.queue));
+        }
+        let rest = state.queue.split_off(most);
+        Some(std::mem::replace(&mut state.queue, rest))
+    }
+}
+
+/// With the thread gone nothing is taken any more.
+impl<T> Drop for Outlet<T> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.closed = true;
+        let left = std::mem::take(&mut state.queue);
+        drop(state);
+        drop(left);
+    }
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, mut state: MutexGuard<'_, State<T>>, what: Sleeper) {
+        let wakes = match state.sleeper {
+            Sleeper::Awake => false,
+            Sleeper::Anything => true,
+            Sleeper::Prompt => what == Sleeper::Prompt,
+        };
+        if wakes {
+            state.sleeper = Sleeper::Awake;
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lazy_ones_go_with_the_next_prompt_one_and_in_order() {
+        let (inlet, outlet) = channel();
+        assert_eq!(inlet.push(1, true), Ok(()));
+        assert_eq!(inlet.push(2, false), Ok(()));
+        assert_eq!(inlet.push(3, true), Ok(()));
+        assert_eq!(outlet.take(10), Some(vec![1, 2, 3]));
+    }
+
+    #[test]
+    fn lazy_ones_alone_go_after_a_while() {
+        let (inlet, outlet) = channel();
+        let thread = std::thread::spawn(move || outlet.take(10));
+        assert_eq!(inlet.push(1, true), Ok(()));
+        assert_eq!(thread.join().unwrap(), Some(vec![1]));
+    }
+
+    #[test]
+    fn what_is_too_much_for_one_turn_goes_in_the_next() {
+        let (inlet, outlet) = channel();
+        (1..=5).for_each(|n| assert_eq!(inlet.push(n, n > 1), Ok(())));
+        assert_eq!(outlet.take(2), Some(vec![1, 2]));
+        assert_eq!(outlet.take(2), Some(vec![3, 4]));
+        assert_eq!(outlet.take(2), Some(vec![5]));
+    }
+
+    #[test]
+    fn what_was_queued_is_done_after_the_last_writer_went() {
+        let (inlet, outlet) = channel();
+        assert_eq!(inlet.push(1, true), Ok(()));
+        drop(inlet);
+        assert_eq!(outlet.take(10), Some(vec![1]));
+        assert_eq!(outlet.take(10), None);
+    }
+
+    #[test]
+    fn nothing_is_taken_when_the_thread_is_gone() {
+        let (inlet, outlet) = channel();
+        drop(outlet);
+        assert_eq!(inlet.push(1, false), Err(1));
+    }
+}
