@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use crate::failure::Failure;
 use crate::filter::Filter;
-use crate::journal::{self, EventRow, Journal, Order, Scope};
+use crate::journal::{self, Condition, EventRow, Journal, Order, Scope};
 use crate::platform;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,13 +87,14 @@ fn find(connection: &Connection, scope: &Scope, name: &Name) -> rusqlite::Result
         },
         Name::Number(seq) => EventRow::by_seq(connection, *seq)?.into_iter().collect(),
         Name::Range(from, to) => {
-            let narrow = ("seq <= ?".to_owned(), vec![i64::try_from(*to).unwrap_or(i64::MAX).into()]);
+            let to = vec![i64::try_from(*to).unwrap_or(i64::MAX).into()];
+            let until = Condition { sql: "seq <= ?".into(), values: to, indexed: false };
             let all = EventRow::page(
                 connection,
                 scope,
                 Order::OldestFirst,
                 Some(from.saturating_sub(1)),
-                &narrow,
+                &[until],
                 1_000_000,
             )?;
             all.into_iter().collect()
@@ -142,28 +143,32 @@ pub async fn matching(
     scope: &Scope,
     order: Order,
     filter: &Filter,
-    narrow: (String, Vec<rusqlite::types::Value>),
+    mut conditions: Vec<Condition>,
     limit: usize,
 ) -> Result<Vec<EventRow>, Failure> {
     let (scope, filter) = (scope.clone(), filter.clone());
-    let rows = journal.read(move |c| search(c, &scope, order, &filter, &narrow, limit)).await?;
+    conditions.extend(crate::prefilter::conditions(&filter));
+    let rows = journal.read(move |c| search(c, &scope, order, &filter, &conditions, limit)).await?;
     Ok(rows)
 }
+
+const LARGEST_PAGE: usize = 500;
 
 fn search(
     connection: &Connection,
     scope: &Scope,
     order: Order,
     filter: &Filter,
-    narrow: &(String, Vec<rusqlite::types::Value>),
+    conditions: &[Condition],
     limit: usize,
 ) -> rusqlite::Result<Vec<EventRow>> {
-    const PAGE: usize = 500;
-    let narrow = crate::prefilter::narrow(filter, narrow);
+    // Few are wanted, most often, and what SQL lets through is most often wanted.
+    let mut size = limit.clamp(20, LARGEST_PAGE);
     let mut found = Vec::new();
     let mut after = None;
     loop {
-        let page = EventRow::page(connection, scope, order, after, &narrow, PAGE)?;
+        let page = EventRow::page(connection, scope, order, after, conditions, size)?;
+        size = (2 * size).min(LARGEST_PAGE);
         let Some(last) = page.last().map(|r| r.seq) else { return Ok(found) };
         after = Some(last);
         for row in page {

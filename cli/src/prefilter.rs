@@ -4,32 +4,27 @@
 use rusqlite::types::Value;
 
 use crate::filter::{Field, Filter, TermKind};
+use crate::journal::Condition;
 
-/// Narrows a query further; `first` is what the command itself asks for.
-pub fn narrow(filter: &Filter, first: &(String, Vec<Value>)) -> (String, Vec<Value>) {
-    let mut parts: Vec<String> = Vec::new();
-    let mut values = first.1.clone();
-    if !first.0.is_empty() {
-        parts.push(format!("({})", first.0));
-    }
+/// What of a filter SQL can decide.
+pub fn conditions(filter: &Filter) -> Vec<Condition> {
+    let mut conditions = Vec::new();
     // A negated term also holds where there is nothing to compare; such terms are left to the exact match.
     for term in filter.terms().iter().filter(|t| !t.negated) {
         match &term.kind {
             TermKind::Since(ms) => {
-                parts.push("received_at >= ?".into());
-                values.push(integer(*ms));
+                conditions.push(Condition::new("received_at >= ?", vec![integer(*ms)]));
             }
             TermKind::Before(ms) => {
-                parts.push("received_at < ?".into());
-                values.push(integer(*ms));
+                conditions.push(Condition::new("received_at < ?", vec![integer(*ms)]));
             }
             TermKind::Status { spans, errors, none: false } if errors.is_empty() => {
                 let ranges: Vec<&str> = spans.iter().map(|_| "last_status BETWEEN ? AND ?").collect();
                 if ranges.is_empty() {
                     continue;
                 }
-                parts.push(format!("({})", ranges.join(" OR ")));
-                values.extend(spans.iter().flat_map(|s| [integer(*s.start()), integer(*s.end())]));
+                let values = spans.iter().flat_map(|s| [integer(*s.start()), integer(*s.end())]).collect();
+                conditions.push(Condition::new(ranges.join(" OR "), values));
             }
             TermKind::Field(field, matcher) => {
                 let column = match field {
@@ -40,13 +35,13 @@ pub fn narrow(filter: &Filter, first: &(String, Vec<Value>)) -> (String, Vec<Val
                 };
                 let Some(words) = matcher.exact_words() else { continue };
                 let marks = vec!["?"; words.len()].join(", ");
-                parts.push(format!("{column} COLLATE NOCASE IN ({marks})"));
-                values.extend(words.iter().map(|w| Value::from(w.clone())));
+                let values = words.iter().map(|w| Value::from(w.clone())).collect();
+                conditions.push(Condition::new(format!("{column} COLLATE NOCASE IN ({marks})"), values));
             }
             _ => {}
         }
     }
-    (parts.join(" AND "), values)
+    conditions
 }
 
 fn integer(n: u64) -> Value {

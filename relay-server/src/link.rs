@@ -27,11 +27,13 @@ const MAX_URGENT: usize = 16 * 1024;
 const COALESCE: usize = 256 * 1024;
 
 /// The settings of every hook websocket: messages within bounds, buffers that do not grow without end.
-pub fn websocket_config() -> WebSocketConfig {
+/// `reads` is how many bytes are read at once. They are zeroed for each read, and stay with the session: few for a relay with
+/// many sessions, which hears replies; more for a CLI, which hears events.
+pub fn websocket_config(reads: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE))
-        .read_buffer_size(64 * 1024)
+        .read_buffer_size(reads)
         .write_buffer_size(64 * 1024)
         .max_write_buffer_size(4 * MAX_MESSAGE)
 }

@@ -20,6 +20,8 @@ use crate::registry::{ClaimError, TokenId};
 use crate::relay::Relay;
 use crate::reply::{self, Feed, ReplyBody, SenderReply};
 
+/// Bytes read from a session at once.
+const READS: usize = 8 * 1024;
 /// Large bodies that one session is sent at once.
 const MAX_LARGE: usize = 32;
 /// An instance and a label, in bytes; both are remembered.
@@ -122,7 +124,7 @@ pub async fn serve<S>(relay: Arc<Relay>, owner: TokenId, stream: S)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(link::websocket_config())).await;
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(link::websocket_config(READS))).await;
     match run(relay, owner, socket).await {
         Ended::Misbehaved(what) => tracing::warn!(what, "a session broke the protocol"),
         ended => tracing::info!(%ended, "a session ended"),

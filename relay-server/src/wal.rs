@@ -43,11 +43,7 @@ pub struct Wal {
 
 impl Wal {
     /// Also gives the work of the thread that makes the checkpoints; it ends when the `Wal` is dropped.
-    pub fn new(
-        database: &Path,
-        db: Connection,
-        storage: Arc<dyn Storage>,
-    ) -> (Self, impl FnOnce() + Send + use<>) {
+    pub fn new(database: &Path, db: Connection, storage: Arc<dyn Storage>) -> (Self, impl FnOnce() + Send + use<>) {
         let mut file = OsString::from(database);
         file.push("-wal");
         let (asks, asked) = sync_channel(1);

@@ -7,7 +7,7 @@ use crate::activity::Heard;
 use crate::event_ref;
 use crate::failure::{Exit, Failure};
 use crate::filter::Filter;
-use crate::journal::{self, Attempt, BodyKey, EventRow, Journal, Order, Scope};
+use crate::journal::{self, Attempt, BodyKey, Condition, EventRow, Journal, Order, Scope};
 use crate::output::Format;
 use crate::output::json::{self, Bodies};
 use crate::output::row;
@@ -55,20 +55,19 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<Exit, Failure> {
     if scope == Scope::All && !args.all {
         context.ui.status("This directory has no events of its own; these are of all projects.");
     }
-    let mut narrow = (String::new(), Vec::new());
+    let mut conditions = Vec::new();
     if args.undelivered {
-        narrow.0 = journal::UNDELIVERED.to_owned();
+        conditions.push(Condition::new(journal::UNDELIVERED, Vec::new()));
     }
     if let Some(since) = args.since {
         let from = platform::now_ms().saturating_sub(since.as_millis() as u64);
-        narrow.0 =
-            if narrow.0.is_empty() { "received_at >= ?".into() } else { format!("{} AND received_at >= ?", narrow.0) };
-        narrow.1.push(i64::try_from(from).unwrap_or(i64::MAX).into());
+        conditions.push(Condition::new("received_at >= ?", vec![i64::try_from(from).unwrap_or(i64::MAX).into()]));
     }
     if args.follow {
-        return follow(context, &journal, &args, &scope, &filter, narrow).await;
+        return follow(context, &journal, &args, &scope, &filter, conditions).await;
     }
-    let rows = event_ref::matching(&journal, &scope, Order::NewestFirst, &filter, narrow, args.limit as usize).await?;
+    let rows =
+        event_ref::matching(&journal, &scope, Order::NewestFirst, &filter, conditions, args.limit as usize).await?;
     if rows.is_empty() && args.output == Format::Line {
         context.ui.status(if filter.is_empty() && !args.undelivered { "No events yet." } else { "No events match." });
         let listen = filter.is_empty() && !args.undelivered;
@@ -90,14 +89,15 @@ async fn follow(
     args: &EventsArgs,
     scope: &Scope,
     filter: &Filter,
-    narrow: (String, Vec<rusqlite::types::Value>),
+    conditions: Vec<Condition>,
 ) -> Result<Exit, Failure> {
     let mut signals =
         platform::Signals::new().map_err(|e| Failure::local(format!("no signals: {}.", crate::text::io(&e))))?;
     let mut shown = std::collections::HashMap::new();
     let mut version = -1;
     let mut rows =
-        event_ref::matching(journal, scope, Order::NewestFirst, filter, narrow.clone(), args.limit as usize).await?;
+        event_ref::matching(journal, scope, Order::NewestFirst, filter, conditions.clone(), args.limit as usize)
+            .await?;
     rows.reverse();
     let mut first = rows.first().map_or(0, |r| r.seq.saturating_sub(1));
     for row in rows {
@@ -117,12 +117,9 @@ async fn follow(
             continue;
         }
         let from = first;
-        let newer = ("seq > ?".to_owned(), vec![i64::try_from(from).unwrap_or(i64::MAX).into()]);
-        let both = if narrow.0.is_empty() {
-            newer
-        } else {
-            (format!("{} AND {}", newer.0, narrow.0), newer.1.into_iter().chain(narrow.1.clone()).collect())
-        };
+        let newer = vec![i64::try_from(from).unwrap_or(i64::MAX).into()];
+        let mut both = conditions.clone();
+        both.push(Condition { sql: "seq > ?".into(), values: newer, indexed: false });
         let rows = event_ref::matching(journal, scope, Order::OldestFirst, filter, both, 10_000).await?;
         for row in rows {
             // An event whose first attempt is under way is shown when that has ended.

@@ -13,7 +13,7 @@ use crate::failure::{Exit, Failure};
 use crate::forward::attempt::{self, EventBody, Try};
 use crate::forward::{Client, HostField, Shape};
 use crate::journal::{
-    self, Attempt, AttemptEnd, BodyKey, EventRow, Journal, Kind, Listener, NewAttempt, Order, Owner, State,
+    self, Attempt, AttemptEnd, BodyKey, Condition, EventRow, Journal, Kind, Listener, NewAttempt, Order, Owner, State,
 };
 use crate::output::{Format, advice, json, row};
 use crate::platform::now_ms;
@@ -134,9 +134,9 @@ async fn choose(journal: &Journal, args: &ReplayArgs) -> Result<Vec<EventRow>, F
     let scope = event_ref::scope(journal, args.all).await?;
     let filter = |query: &str| event_ref::filter(query);
     if args.undelivered {
-        let narrow = (journal::UNDELIVERED.to_owned(), Vec::new());
+        let waits = vec![Condition::new(journal::UNDELIVERED, Vec::new())];
         let mut rows =
-            event_ref::matching(journal, &scope, Order::OldestFirst, &filter("")?, narrow, usize::MAX).await?;
+            event_ref::matching(journal, &scope, Order::OldestFirst, &filter("")?, waits, usize::MAX).await?;
         // What is owed where somebody listens is forwarded there, and must not be sent twice.
         let path = journal.path().to_owned();
         let listeners = journal.write(move |c| journal::living_listeners(c, &path)).await?.0;

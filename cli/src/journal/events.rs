@@ -120,9 +120,11 @@ fn insert(connection: &Connection, event: &NewEvent, state: State, attempt: Opti
             attempt.unwrap_or(0),
         ])?;
     let seq = connection.last_insert_rowid() as u64;
-    connection
-        .prepare_cached("INSERT INTO contents (seq, head, body) VALUES (?1, ?2, ?3)")?
-        .execute(params![seq, event.head.encode_to_vec(), event.body.as_deref()])?;
+    connection.prepare_cached("INSERT INTO contents (seq, head, body) VALUES (?1, ?2, ?3)")?.execute(params![
+        seq,
+        event.head.encode_to_vec(),
+        event.body.as_deref()
+    ])?;
     Ok(seq)
 }
 

@@ -32,7 +32,7 @@ pub use listeners::{
     remove as remove_listener, set_state as set_listener_state,
 };
 pub use owner::{Owner, is_alive as owner_is_alive};
-pub use query::{EventRow, Order, Scope, UNDELIVERED, has_events};
+pub use query::{Condition, EventRow, Order, Scope, UNDELIVERED, has_events};
 pub use retention::{KEEP_BYTES, KEEP_MS, Pruned, prune};
 pub use writer::{Commit, Write};
 
@@ -133,7 +133,7 @@ impl Journal {
     /// Opens or creates the journal, private to its owner, and checks its format.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let connection = schema::open(path)?;
-        let (reader, checkpoints) = (schema::open(path)?, schema::open(path)?);
+        let (reader, checkpoints) = (schema::connect(path)?, schema::connect(path)?);
         let path: Arc<Path> = path.into();
         let writer = writer::Writer::start(path.clone(), connection, checkpoints)?;
         Ok(Self { path, writer, reader: Arc::new(Mutex::new(reader)) })

@@ -46,10 +46,21 @@ pub enum Order {
     OldestFirst,
 }
 
+/// A condition on events, in SQL with its own values.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    pub sql: String,
+    pub values: Vec<Value>,
+    /// There is an index of the columns that it compares.
+    pub indexed: bool,
+}
+
 /// Narrows to the events that the app never got and still could.
 pub const UNDELIVERED: &str = "state NOT IN ('ended', 'captured') AND state IN ('undelivered', 'held', 'owed')";
 
 const FROM: &str = "FROM events JOIN contents USING (seq)";
+/// Fewer events than this are gathered by an index and put in order; of more, enough are met soon on the way through all.
+const FEW: usize = 1000;
 
 const COLUMNS: &str = "seq, id, origin, project, relay, endpoint, head, size, sha256, content_type, state, queued, target, \
     provider, event_type, provider_event_id, verdict, last_status, last_error, last_ms, attempts";
@@ -74,29 +85,44 @@ impl EventRow {
         connection.prepare_cached(&sql)?.query_map([id], read)?.collect()
     }
 
-    /// A page of events beyond `after`, in order. `more` narrows it in SQL with its own values.
+    /// A page of events beyond `after`, in order, that meet all conditions.
     pub fn page(
         connection: &Connection,
         scope: &Scope,
         order: Order,
         after: Option<u64>,
-        more: &(String, Vec<Value>),
+        conditions: &[Condition],
         limit: usize,
     ) -> rusqlite::Result<Vec<Self>> {
         let (compare, direction, start) = match order {
             Order::NewestFirst => ("<", "DESC", i64::MAX as u64),
             Order::OldestFirst => (">", "ASC", 0),
         };
+        let mut few = None;
+        for (i, condition) in conditions.iter().enumerate().filter(|(_, c)| c.indexed) {
+            if condition.is_of_few(connection)? {
+                few = Some(i);
+                break;
+            }
+        }
+        // Left to itself, SQLite would put all that an index finds in order, be it a million events.
+        let index = match (few, scope) {
+            (None, Scope::Project(_)) => "INDEXED BY events_project",
+            _ => "NOT INDEXED",
+        };
+        let mut sql = format!("SELECT {COLUMNS} FROM events {index} JOIN contents USING (seq) WHERE seq {compare} ?");
         let mut values = vec![Value::from(after.unwrap_or(start) as i64)];
-        let mut sql = format!("SELECT {COLUMNS} {FROM} WHERE seq {compare} ?");
         if let Scope::Project(project) = scope {
             sql.push_str(" AND project = ?");
             values.push(Value::from(project.clone()));
         }
-        if !more.0.is_empty() {
-            sql.push_str(" AND ");
-            sql.push_str(&more.0);
-            values.extend(more.1.iter().cloned());
+        for (i, condition) in conditions.iter().enumerate() {
+            if few == Some(i) {
+                sql.push_str(&format!(" AND seq IN (SELECT seq FROM events WHERE {})", condition.sql));
+            } else {
+                sql.push_str(&format!(" AND ({})", condition.sql));
+            }
+            values.extend(condition.values.iter().cloned());
         }
         sql.push_str(&format!(" ORDER BY seq {direction} LIMIT {limit}"));
         connection.prepare_cached(&sql)?.query_map(params_from_iter(values), read)?.collect()
@@ -133,6 +159,18 @@ impl EventRow {
                 Ok(Owed { id: r.get(0)?, seq: r.get(1)?, state: State::parse(&state).unwrap_or(State::Owed), path })
             })?
             .collect()
+    }
+}
+
+impl Condition {
+    pub fn new(sql: impl Into<String>, values: Vec<Value>) -> Self {
+        Self { sql: sql.into(), values, indexed: true }
+    }
+
+    fn is_of_few(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM events WHERE {} LIMIT {FEW})", self.sql);
+        let found: usize = connection.prepare_cached(&sql)?.query_row(params_from_iter(&self.values), |r| r.get(0))?;
+        Ok(found < FEW)
     }
 }
 

@@ -32,14 +32,30 @@ pub fn open(path: &Path) -> Result<Connection, JournalError> {
     drop(file);
     let turn = platform::private_file(&path.with_extension("opening")).map_err(|e| failed(crate::text::io(&e)))?;
     turn.lock().map_err(|e| failed(crate::text::io(&e)))?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(|e| open_error(path, &e))?;
-    prepare(path, &mut connection).map_err(|e| match e {
+    let mut connection = connect(path)?;
+    prepare(&mut connection).map_err(|e| match e {
         Prepare::Sql(e) => open_error(path, &e),
         Prepare::Newer(found) => JournalError::Newer { path: path.to_owned(), found, known: FORMAT },
         Prepare::Pragma(name) => failed(format!("SQLite did not take {name}")),
     })?;
     drop(turn);
+    Ok(connection)
+}
+
+/// Another connection to a journal that [`open`] has opened.
+pub fn connect(path: &Path) -> Result<Connection, JournalError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let set = |connection: &Connection| {
+        connection.busy_timeout(BUSY)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "mmap_size", 0)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        // The log is emptied by a thread of its own, so that no commit waits for that.
+        connection.pragma_update(None, "wal_autocheckpoint", 0)
+    };
+    let connection = Connection::open_with_flags(path, flags).map_err(|e| open_error(path, &e))?;
+    set(&connection).map_err(|e| open_error(path, &e))?;
     Ok(connection)
 }
 
@@ -55,9 +71,7 @@ impl From<rusqlite::Error> for Prepare {
     }
 }
 
-fn prepare(_path: &Path, connection: &mut Connection) -> Result<(), Prepare> {
-    connection.busy_timeout(BUSY)?;
-    connection.set_prepared_statement_cache_capacity(64);
+fn prepare(connection: &mut Connection) -> Result<(), Prepare> {
     let found = format(connection)?;
     if found > FORMAT {
         return Err(Prepare::Newer(found));
@@ -66,11 +80,6 @@ fn prepare(_path: &Path, connection: &mut Connection) -> Result<(), Prepare> {
     if mode != "wal" {
         return Err(Prepare::Pragma("journal_mode = WAL"));
     }
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "mmap_size", 0)?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    // The log is emptied by a thread of its own (checkpoint.rs), so that no commit waits for that.
-    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     if found < FORMAT {
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         // Another process may have been first.

@@ -36,13 +36,8 @@ enum Sleeper {
 }
 
 pub fn channel<T>() -> (Inlet<T>, Outlet<T>) {
-    let state = State {
-        queue: Vec::new(),
-        since: Instant::now(),
-        prompt: false,
-        closed: false,
-        sleeper: Sleeper::Awake,
-    };
+    let state =
+        State { queue: Vec::new(), since: Instant::now(), prompt: false, closed: false, sleeper: Sleeper::Awake };
     let shared = Arc::new(Shared { state: Mutex::new(state), wake: Condvar::new() });
     (Inlet(shared.clone()), Outlet(shared))
 }

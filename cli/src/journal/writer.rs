@@ -98,7 +98,10 @@ impl Writer {
         spawn("journal", Box::new(move || thread.run()))?;
         spawn("checkpoint", Box::new(checkpoint))?;
         let (own_sync, database, health) = syncs;
-        spawn("sync", Box::new(move || sync::run(&own_sync, &database, &synced_tx, |error| health.sync_failed(&error))))?;
+        spawn(
+            "sync",
+            Box::new(move || sync::run(&own_sync, &database, &synced_tx, |error| health.sync_failed(&error))),
+        )?;
         Ok(Self { queue: Arc::new(queue), sync, synced, failed, path })
     }
 

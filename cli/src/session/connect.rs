@@ -22,6 +22,8 @@ use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
 use crate::failure::{Exit, Failure};
 use crate::tls::{self, Broken};
 
+/// Bytes read from a relay at once.
+const READS: usize = 32 * 1024;
 /// What may be under way to a relay in this process, each way.
 const BETWEEN: usize = 256 * 1024;
 const WITHIN: Duration = Duration::from_secs(15);
@@ -115,7 +117,7 @@ pub async fn dial(relay: &Relay) -> Result<Socket, DialError> {
     if let Some(own) = &relay.own {
         let (ours, theirs) = tokio::io::duplex(BETWEEN);
         tokio::spawn(hook_relay_server::serve_session(own.clone(), TokenId::LOCAL, theirs));
-        return Ok(Socket::from_raw_socket(Box::new(ours), Role::Client, Some(websocket_config())).await);
+        return Ok(Socket::from_raw_socket(Box::new(ours), Role::Client, Some(websocket_config(READS))).await);
     }
     let late = |_| DialError::unreachable("timeout", "no answer within 15 s");
     tokio::time::timeout(WITHIN, upgrade(relay)).await.map_err(late)?
@@ -128,7 +130,7 @@ async fn upgrade(relay: &Relay) -> Result<Socket, DialError> {
     if let Some(value) = authorization(relay) {
         request.headers_mut().insert(http::header::AUTHORIZATION, value);
     }
-    match tokio_tungstenite::client_async_with_config(request, stream, Some(websocket_config())).await {
+    match tokio_tungstenite::client_async_with_config(request, stream, Some(websocket_config(READS))).await {
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::Error::Http(response)) => {
             let retry = response.headers().get(http::header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());

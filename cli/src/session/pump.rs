@@ -1,8 +1,8 @@
 //! One connection, from its hello to its end: frames in, hand-overs to the engine, acks out.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;

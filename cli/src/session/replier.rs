@@ -1,7 +1,7 @@
 //! The way back to one sender. Whoever claims it first answers; a lost session makes it silent.
 
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
