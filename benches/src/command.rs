@@ -1,0 +1,150 @@
+//! The command line: which parts, how long, and where.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use crate::part::{self, Bench};
+use crate::round::{Bound, Samples};
+use crate::system::{Place, System};
+use crate::{Result, origin, readme, report};
+
+/// Measures hook beside bore, rathole and nginx, and says which targets hold
+#[derive(Debug, Parser)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Args {
+    #[command(subcommand)]
+    hidden: Option<Hidden>,
+    /// What to measure: parts, or single cases such as keep-alive/64 [default: all parts]
+    #[arg(value_name = "PART", value_parser = known)]
+    what: Vec<String>,
+    /// How often each case is measured, in turns
+    #[arg(long, default_value_t = 4)]
+    rounds: usize,
+    /// How long a timed run takes
+    #[arg(long, default_value_t = 1.0)]
+    seconds: f64,
+    /// Only these, e.g. hook,bore; a target that needs another is not judged
+    #[arg(long, value_delimiter = ',', value_parser = system)]
+    systems: Vec<System>,
+    /// Where hook writes during the runs; it is emptied [default: bench-work beside the programs]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Where hook writes "in memory"; a directory is made in it and removed
+    #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
+    memory: PathBuf,
+    /// Where bore and rathole are [default: peers/bin beside target/release]
+    #[arg(long, value_name = "DIR")]
+    peers: Option<PathBuf>,
+    /// Where every sample goes [default: bench.json in the working directory of the runs' parent]
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write the result into the generated section of benches/README.md
+    #[arg(long)]
+    write_readme: bool,
+    /// Fail when a target does not hold
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Hidden {
+    /// The app behind what is measured; started by the benchmark itself
+    #[command(hide = true)]
+    Origin,
+}
+
+fn known(text: &str) -> std::result::Result<String, String> {
+    let (name, _) = text.split_once('/').unwrap_or((text, ""));
+    let names: Vec<&str> = part::ALL.iter().map(|p| p.name).collect();
+    if names.contains(&name) { Ok(text.to_owned()) } else { Err(format!("the parts are {}", names.join(", "))) }
+}
+
+fn system(text: &str) -> std::result::Result<System, String> {
+    let names = System::ALL.map(System::name).join(", ");
+    System::named(text).ok_or_else(|| format!("the systems are {names}"))
+}
+
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = match args.hidden {
+        Some(Hidden::Origin) => origin::run().map(|()| true).map_err(Into::into),
+        None => measure(&args),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "hook-bench: {error}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+/// Runs what was asked for and tells; false when `--check` finds a target that does not hold.
+fn measure(args: &Args) -> Result<bool> {
+    let program = std::env::current_exe()?;
+    let programs = program.parent().ok_or("a program without a directory")?;
+    let target = programs.parent().unwrap_or(programs);
+    let work = args.dir.clone().unwrap_or_else(|| target.join("bench-work"));
+    let peers = args.peers.clone().unwrap_or_else(|| target.join("peers/bin"));
+    let memory = args.memory.join(format!("hook-bench-{}", std::process::id()));
+    let place = Place {
+        hook: programs.join("hook"),
+        bore: peers.join("bore"),
+        rathole: peers.join("rathole"),
+        nginx: "nginx".into(),
+        disk: work.clone(),
+        memory: memory.clone(),
+    };
+    let _emptied = Emptied([work.clone(), memory]);
+    let systems = if args.systems.is_empty() { System::ALL.to_vec() } else { args.systems.clone() };
+    // The relay and the CLI inherit it: a thousand sessions are two thousand sockets.
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    let limit = rustix::process::Rlimit { current: most, maximum: most };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit)?;
+
+    let machine = report::machine(&work, &args.memory);
+    writeln!(io::stdout(), "{machine}")?;
+    let mut bench = Bench {
+        place,
+        systems,
+        rounds: args.rounds.max(1),
+        time: Duration::from_secs_f64(args.seconds),
+        what: args.what.clone(),
+        samples: Samples::default(),
+        runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+    };
+    for part in part::ALL {
+        if bench.wants_part(part.name) {
+            (part.run)(&mut bench)?;
+        }
+    }
+    let samples = bench.samples;
+    let findings = report::findings(&samples);
+    let json = args.json.clone().unwrap_or_else(|| target.join("bench.json"));
+    std::fs::write(&json, report::json(&machine, &samples, &findings))?;
+    let text = format!("{}\n{}", report::ratios(&samples), report::targets(&findings));
+    writeln!(io::stdout(), "\n{text}\nEvery sample: {}", json.display())?;
+    if args.write_readme {
+        readme::write(&machine, &text)?;
+    }
+    let failed = |(target, finding): &(&crate::round::Target, crate::round::Finding)| {
+        target.bound != Bound::Stated && finding.holds == Some(false)
+    };
+    Ok(!args.check || !findings.iter().any(failed))
+}
+
+/// Directories that are gone when this is.
+struct Emptied([PathBuf; 2]);
+
+impl Drop for Emptied {
+    fn drop(&mut self) {
+        for dir in &self.0 {
+            let _ = std::fs::remove_dir_all(dir);
+        }
+    }
+}
