@@ -1,14 +1,14 @@
 //! The command line: which parts, how long, and where.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use crate::part::{self, Bench};
-use crate::round::{Bound, Samples};
+use crate::round::Samples;
 use crate::system::{Place, System};
 use crate::{Result, origin, readme, report};
 
@@ -30,22 +30,22 @@ struct Args {
     /// Only these, e.g. hook,bore; a target that needs another is not judged
     #[arg(long, value_delimiter = ',', value_parser = system)]
     systems: Vec<System>,
-    /// Where hook writes during the runs; it is emptied [default: bench-work beside the programs]
+    /// Where hook writes during the runs; it is removed [default: bench-work in the target directory]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Where hook writes "in memory"; a directory is made in it and removed
     #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
     memory: PathBuf,
-    /// Where bore and rathole are [default: peers/bin beside target/release]
+    /// Where bore and rathole are [default: peers/bin in the target directory]
     #[arg(long, value_name = "DIR")]
     peers: Option<PathBuf>,
-    /// Where every sample goes [default: bench.json in the working directory of the runs' parent]
+    /// Where every sample goes; what it has of cases that are not measured now stays [default: bench.json in the target directory]
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write the result into the generated section of benches/README.md
     #[arg(long)]
     write_readme: bool,
-    /// Fail when a target does not hold
+    /// Fail when a target does not hold in what was measured
     #[arg(long)]
     check: bool,
 }
@@ -123,19 +123,27 @@ fn measure(args: &Args) -> Result<bool> {
             (part.run)(&mut bench)?;
         }
     }
-    let samples = bench.samples;
-    let findings = report::findings(&samples);
+    let mut samples = bench.samples;
+    let measured = samples.cases().into_iter().map(str::to_owned).collect::<Vec<_>>();
     let json = args.json.clone().unwrap_or_else(|| target.join("bench.json"));
+    samples.keep(earlier(&json, &machine));
+    let findings = report::findings(&samples);
     std::fs::write(&json, report::json(&machine, &samples, &findings))?;
     let text = format!("{}\n{}", report::ratios(&samples), report::targets(&findings));
     writeln!(io::stdout(), "\n{text}\nEvery sample: {}", json.display())?;
     if args.write_readme {
         readme::write(&machine, &text)?;
     }
-    let failed = |(target, finding): &(&crate::round::Target, crate::round::Finding)| {
-        target.bound != Bound::Stated && finding.holds == Some(false)
-    };
-    Ok(!args.check || !findings.iter().any(failed))
+    let failed =
+        findings.iter().any(|(t, found)| measured.iter().any(|case| case == t.case) && found.holds == Some(false));
+    Ok(!args.check || !failed)
+}
+
+/// What an earlier run on this machine has measured.
+fn earlier(json: &Path, machine: &str) -> Samples {
+    let text = std::fs::read(json).unwrap_or_default();
+    let run: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    if run["machine"] == machine { Samples::from_json(&run["samples"]) } else { Samples::default() }
 }
 
 /// Directories that are gone when this is.

@@ -18,6 +18,8 @@ use crate::{payload, stats};
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
 /// A sender that is refused waits this long.
 const PAUSE: Duration = Duration::from_millis(2);
+/// Pieces up to this size are put together.
+const SMALL: usize = 16 * 1024;
 /// A request that takes longer is a failure of the run.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -140,17 +142,18 @@ impl Load {
             }
         };
         let (path, to, size) = (&self.path, self.to, self.body);
-        let mut text = Vec::with_capacity(256 + size.min(128 * 1024));
-        let head = format!(
+        let mut text = format!(
             "POST {path} HTTP/1.1\r\nhost: {to}\r\nuser-agent: hook-bench\r\ncontent-type: application/json\r\ncontent-length: {size}\r\n\r\n"
-        );
-        text.extend_from_slice(head.as_bytes());
+        )
+        .into_bytes();
         // One write for what is small; a large body goes piece by piece.
         for piece in payload::pieces(key, size) {
-            text.extend_from_slice(&piece);
-            if text.len() >= 64 * 1024 {
+            if piece.len() > SMALL {
                 stream.write_all(&text).await?;
                 text.clear();
+                stream.write_all(&piece).await?;
+            } else {
+                text.extend_from_slice(&piece);
             }
         }
         stream.write_all(&text).await?;

@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,7 +13,7 @@ use crate::http;
 
 const REPLY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 /// Where it tells what it has seen.
-pub const SEEN: &str = "/_bench/seen";
+const SEEN: &str = "/_bench/seen";
 const SMALL: usize = 16 * 1024;
 const LARGE: usize = 256 * 1024;
 
@@ -43,6 +44,17 @@ pub fn run() -> io::Result<()> {
             });
         }
     })
+}
+
+/// How many requests an origin has seen, and the time between its first and its last.
+pub async fn ask(origin: SocketAddr) -> io::Result<(usize, Duration)> {
+    let mut stream = TcpStream::connect(origin).await?;
+    stream.write_all(format!("GET {SEEN} HTTP/1.1\r\nhost: {origin}\r\nconnection: close\r\n\r\n").as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let numbers = answer.rsplit_once("\r\n").and_then(|(_, body)| body.split_once(' '));
+    let parsed = numbers.and_then(|(seen, span)| Some((seen.parse().ok()?, Duration::from_micros(span.parse().ok()?))));
+    parsed.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, answer))
 }
 
 async fn serve(mut stream: TcpStream, seen: &RefCell<Seen>) -> io::Result<()> {
@@ -80,8 +92,8 @@ async fn serve(mut stream: TcpStream, seen: &RefCell<Seen>) -> io::Result<()> {
         if asked {
             let text = told(&seen.borrow());
             let length = text.len();
-            stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{text}").as_bytes()).await?;
-            continue;
+            let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{text}");
+            return stream.write_all(answer.as_bytes()).await;
         }
         {
             let mut seen = seen.borrow_mut();

@@ -11,6 +11,9 @@ use crate::round::{Bound, Finding, Samples, Target};
 use crate::stats;
 use crate::system::file_system_of;
 
+/// Whose figures the others are multiples of.
+const BASE: &str = "bore";
+
 /// The machine in a line.
 pub fn machine(disk: &Path, memory: &Path) -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
@@ -53,22 +56,26 @@ pub fn targets(findings: &[(&Target, Finding)]) -> String {
     text
 }
 
-/// Each system's figures as multiples of bore's, or where bore has none of the first system's; the median over the rounds.
+/// Where systems were measured side by side: their figures as multiples of bore's, the median over the rounds.
 pub fn ratios(samples: &Samples) -> String {
     let mut text = String::new();
     for case in samples.cases() {
-        let (systems, metrics) = (samples.systems(case), samples.metrics(case));
-        let Some(first) = systems.iter().find(|s| **s == "bore").or(systems.first()) else { continue };
-        let _ =
-            writeln!(text, "| {case}: × {first} | {} |\n|---|{}", metrics.join(" | "), "---|".repeat(metrics.len()));
-        for system in &systems {
+        let metrics = samples.metrics(case, BASE);
+        if metrics.is_empty() {
+            continue;
+        }
+        let rounds = samples.rounds(case);
+        let _ = writeln!(text, "| {case}, × {BASE} | {} |\n|---|{}", metrics.join(" | "), "---|".repeat(metrics.len()));
+        for system in samples.systems(case) {
             let over = |metric: &&str| {
-                let rounds = samples.rounds(case);
-                let all: Vec<f64> = rounds.iter().filter_map(|round| round.over(system, first, metric)).collect();
-                stats::median(&all).map_or_else(|| "–".into(), number)
+                let all: Vec<f64> = rounds.iter().filter_map(|round| round.over(system, BASE, metric)).collect();
+                stats::median(&all).map(number)
             };
-            let cells: Vec<String> = metrics.iter().map(over).collect();
-            let _ = writeln!(text, "| {system} | {} |", cells.join(" | "));
+            let cells: Vec<Option<String>> = metrics.iter().map(over).collect();
+            if cells.iter().any(Option::is_some) {
+                let cells: Vec<&str> = cells.iter().map(|cell| cell.as_deref().unwrap_or("–")).collect();
+                let _ = writeln!(text, "| {system} | {} |", cells.join(" | "));
+            }
         }
         text.push('\n');
     }
@@ -112,7 +119,7 @@ mod tests {
             samples.add("part/1", round, "bore", &[("rate", bore)]);
         }
         let text = ratios(&samples);
-        assert!(text.contains("| part/1: × bore | rate |"), "{text}");
+        assert!(text.contains("| part/1, × bore | rate |"), "{text}");
         assert!(text.contains("| hook | 1.00 |"), "{text}");
     }
 

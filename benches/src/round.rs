@@ -10,8 +10,8 @@ pub struct Sample {
     /// Such as `keep-alive/64`.
     pub case: String,
     pub round: usize,
-    pub system: &'static str,
-    pub metric: &'static str,
+    pub system: String,
+    pub metric: String,
     pub value: f64,
 }
 
@@ -19,10 +19,22 @@ pub struct Sample {
 pub struct Samples(pub Vec<Sample>);
 
 impl Samples {
-    pub fn add(&mut self, case: &str, round: usize, system: &'static str, figures: &[(&'static str, f64)]) {
-        let sample =
-            |(metric, value): &(&'static str, f64)| Sample { case: case.into(), round, system, metric, value: *value };
+    pub fn add(&mut self, case: &str, round: usize, system: &str, figures: &[(&str, f64)]) {
+        let sample = |(metric, value): &(&str, f64)| Sample {
+            case: case.into(),
+            round,
+            system: system.into(),
+            metric: (*metric).into(),
+            value: *value,
+        };
         self.0.extend(figures.iter().map(sample));
+    }
+
+    /// Takes over the cases of an earlier run that this one has not measured.
+    pub fn keep(&mut self, earlier: Self) {
+        let measured: Vec<String> = self.cases().into_iter().map(str::to_owned).collect();
+        let kept = earlier.0.into_iter().filter(|sample| !measured.contains(&sample.case));
+        self.0 = kept.chain(std::mem::take(&mut self.0)).collect();
     }
 
     /// The cases in the order in which they came.
@@ -30,12 +42,13 @@ impl Samples {
         distinct(self.0.iter().map(|s| s.case.as_str()))
     }
 
-    pub fn systems(&self, case: &str) -> Vec<&'static str> {
-        distinct(self.0.iter().filter(|s| s.case == case).map(|s| s.system))
+    pub fn systems(&self, case: &str) -> Vec<&str> {
+        distinct(self.0.iter().filter(|s| s.case == case).map(|s| s.system.as_str()))
     }
 
-    pub fn metrics(&self, case: &str) -> Vec<&'static str> {
-        distinct(self.0.iter().filter(|s| s.case == case).map(|s| s.metric))
+    /// What was measured of a system.
+    pub fn metrics(&self, case: &str, system: &str) -> Vec<&str> {
+        distinct(self.0.iter().filter(|s| s.case == case && s.system == system).map(|s| s.metric.as_str()))
     }
 
     pub fn rounds(&self, case: &str) -> Vec<Round<'_>> {
@@ -50,6 +63,20 @@ impl Samples {
                 |s| json!({"case": s.case, "round": s.round, "system": s.system, "metric": s.metric, "value": s.value}),
             )
             .collect()
+    }
+
+    /// What [`Samples::json`] has written; what is none is left out.
+    pub fn from_json(text: &Value) -> Self {
+        let sample = |s: &Value| {
+            Some(Sample {
+                case: s["case"].as_str()?.into(),
+                round: usize::try_from(s["round"].as_u64()?).ok()?,
+                system: s["system"].as_str()?.into(),
+                metric: s["metric"].as_str()?.into(),
+                value: s["value"].as_f64()?,
+            })
+        };
+        Self(text.as_array().into_iter().flatten().filter_map(sample).collect())
     }
 }
 
@@ -168,6 +195,19 @@ mod tests {
         assert_eq!(target(Bound::AtMost(1.9)).judge(&samples()).unwrap().holds, Some(false));
         assert_eq!(target(Bound::AtLeast(2.1)).judge(&samples()).unwrap().holds, Some(false));
         assert_eq!(target(Bound::Stated).judge(&samples()).unwrap().holds, None);
+    }
+
+    #[test]
+    fn the_cases_of_an_earlier_run_are_kept_until_they_are_measured_again() {
+        let mut earlier = samples();
+        earlier.add("other", 0, "hook", &[("rate", 1.0)]);
+        let earlier = Samples::from_json(&earlier.json());
+        let mut new = Samples::default();
+        new.add("case", 0, "hook", &[("rate", 7.0)]);
+        new.keep(earlier);
+        assert_eq!(new.cases(), ["other", "case"]);
+        assert_eq!(new.rounds("case").len(), 1);
+        assert_eq!(new.rounds("case")[0].of("hook", "rate"), Some(7.0));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, Row};
+use rusqlite::{Connection, OpenFlags, Row, params};
 use sha2::{Digest, Sha256};
 
 use crate::Result;
@@ -28,6 +28,85 @@ pub fn inbox(path: &Path) -> Result<Vec<Kept>> {
     let parts = "SELECT data FROM chunks WHERE body = ?1 ORDER BY n";
     let kept = read(&open(path)?, "SELECT id, size - length(head), body, chunks, NULL FROM events", parts)?;
     Ok(kept.into_iter().map(|(one, _)| one).collect())
+}
+
+/// What the events of a journal for searching are like. The first ten of any journal are rare, one in a hundred is uncommon, and
+/// there is one for each second up to now (?1) of all (?2). `{seq}` is an event's number.
+const COLUMNS: [(&str, &str); 5] = [
+    ("last_status", "CASE WHEN {seq} <= 10 THEN 418 WHEN {seq} % 100 = 0 THEN 500 ELSE 200 END"),
+    ("provider", "CASE WHEN {seq} <= 10 THEN 'rare' WHEN {seq} % 100 = 0 THEN 'github' ELSE 'stripe' END"),
+    ("event_type", "CASE WHEN {seq} <= 10 THEN 'rare' WHEN {seq} % 100 = 0 THEN 'push' ELSE 'invoice.paid' END"),
+    ("verdict", "CASE WHEN {seq} <= 10 THEN 'malformed' WHEN {seq} % 100 = 0 THEN 'invalid' ELSE 'valid' END"),
+    ("received_at", "?1 - (?2 - {seq}) * 1000"),
+];
+
+/// Copies a journal with what its log holds.
+pub fn copy(from: &Path, to: &Path) -> rusqlite::Result<()> {
+    writing(from)?.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map(|_| ())
+}
+
+/// Cuts a journal down to its first events, gives them to a project, and makes them such that filters find something.
+pub fn cut(path: &Path, events: usize, project: &Path, now_ms: i64) -> rusqlite::Result<()> {
+    let db = writing(path)?;
+    db.execute("DELETE FROM attempts WHERE event > ?1", [events])?;
+    db.execute("DELETE FROM events WHERE seq > ?1", [events])?;
+    let set: Vec<String> =
+        COLUMNS.iter().map(|(column, value)| format!("{column} = {}", value.replace("{seq}", "seq"))).collect();
+    let project = project.to_string_lossy();
+    db.execute(&format!("UPDATE events SET project = ?3, {}", set.join(", ")), params![now_ms, events, project])?;
+    let left: usize = db.query_row("SELECT count(*) FROM events", [], |r| r.get(0))?;
+    if left == events { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(left)) }
+}
+
+/// Makes a journal of so many events out of one that was [`cut`] to `from`, by repeating them.
+pub fn grow(path: &Path, from: usize, to: usize, now_ms: i64) -> Result<()> {
+    /// So many repetitions are one transaction.
+    const AT_ONCE: usize = 50;
+    let mut db = writing(path)?;
+    let columns = |table: &str| -> rusqlite::Result<Vec<String>> {
+        let mut query = db.prepare("SELECT name FROM pragma_table_info(?1)")?;
+        query.query_map([table], |r| r.get(0))?.collect()
+    };
+    let id = "substr(old.id, 1, 16) || printf('%010d', new)";
+    let events = |name: &str| match (name, COLUMNS.iter().find(|(column, _)| *column == name)) {
+        ("seq", _) => "new".to_owned(),
+        ("id", _) => id.to_owned(),
+        (_, Some((_, value))) => value.replace("{seq}", "new"),
+        (other, None) => format!("old.{other}"),
+    };
+    let attempts = |name: &str| if name == "event" { "new".to_owned() } else { format!("old.{name}") };
+    let insert = |table: &str, key: &str, names: &[String], value: &dyn Fn(&str) -> String| {
+        let values: Vec<String> = names.iter().map(|name| value(name)).collect();
+        format!(
+            "WITH RECURSIVE copy (nth) AS (SELECT ?3 UNION ALL SELECT nth + 1 FROM copy WHERE nth + 1 < ?4),
+                old AS (SELECT {table}.*, nth * ?5 + {key} AS new FROM copy, {table} WHERE {key} <= ?5 ORDER BY nth, {key})
+             INSERT INTO {table} ({}) SELECT {} FROM old WHERE ?1 + ?2 IS NOT NULL",
+            names.join(", "),
+            values.join(", ")
+        )
+    };
+    let events = insert("events", "seq", &columns("events")?, &events);
+    let attempts = insert("attempts", "event", &columns("attempts")?, &attempts);
+    db.execute("UPDATE events SET received_at = ?1 - (?2 - seq) * 1000", params![now_ms, to])?;
+    let mut first = 1;
+    while first < to / from {
+        let last = (first + AT_ONCE).min(to / from);
+        let transaction = db.transaction()?;
+        for insert in [&events, &attempts] {
+            transaction.execute(insert, params![now_ms, to, first, last, from])?;
+        }
+        transaction.commit()?;
+        first = last;
+    }
+    Ok(())
+}
+
+/// A journal that nobody needs after the run, so nothing waits for the disk.
+fn writing(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open(path)?;
+    db.pragma_update(None, "synchronous", "OFF")?;
+    db.pragma_update(None, "cache_size", -512 * 1024)?;
+    Ok(db)
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {

@@ -1,13 +1,10 @@
 //! 1 KiB events that the app answers at once: over kept connections, and over a new one each.
 
-use std::io::{self, Write};
-use std::time::Duration;
-
-use super::Bench;
+use super::{Bench, Case};
 use crate::round::Bound::{AtLeast, AtMost};
-use crate::round::{Round, Target};
-use crate::system::{Origin, System, Tunnel};
-use crate::{Result, probe, stats};
+use crate::round::Target;
+use crate::system::System;
+use crate::{Result, stats};
 
 const BODY: usize = 1024;
 const PEERS: &[&str] = &["bore", "rathole"];
@@ -76,6 +73,13 @@ pub const KEEP_ALIVE: &[Target] = &[
         bound: AtMost(1.6),
         figure: |r| r.over("hook", "bore", "cpu"),
     },
+    Target {
+        case: "keep-alive/64",
+        what: "the most that the CLI held under load",
+        unit: " MiB",
+        bound: AtMost(20.0),
+        figure: |r| Some(r.of("hook", "peak")? / 1024.0),
+    },
 ];
 
 pub const FRESH: &[Target] = &[
@@ -112,65 +116,32 @@ pub const FRESH: &[Target] = &[
         what: "CPU per request over bore's",
         unit: " ×",
         bound: AtMost(0.35),
-        figure: |r: &Round<'_>| r.over("hook", "bore", "cpu"),
+        figure: |r| r.over("hook", "bore", "cpu"),
     },
 ];
 
 pub fn keep_alive(bench: &mut Bench) -> Result<()> {
     for connections in [1, 64, 256] {
-        side_by_side(bench, &Case { name: format!("keep-alive/{connections}"), connections, fresh: false })?;
+        bench.side_by_side(&Case {
+            name: &format!("keep-alive/{connections}"),
+            systems: &System::ALL,
+            connections,
+            fresh: false,
+            body: BODY,
+        })?;
     }
     Ok(())
 }
 
 pub fn fresh(bench: &mut Bench) -> Result<()> {
     for connections in [1, 64] {
-        side_by_side(bench, &Case { name: format!("fresh/{connections}"), connections, fresh: true })?;
+        bench.side_by_side(&Case {
+            name: &format!("fresh/{connections}"),
+            systems: &System::ALL,
+            connections,
+            fresh: true,
+            body: BODY,
+        })?;
     }
-    Ok(())
-}
-
-struct Case {
-    name: String,
-    connections: usize,
-    fresh: bool,
-}
-
-fn side_by_side(bench: &mut Bench, case: &Case) -> Result<()> {
-    if !bench.wants(&case.name) {
-        return Ok(());
-    }
-    for round in 0..bench.rounds {
-        for system in bench.systems(&System::ALL) {
-            one(bench, case, round, system)?;
-        }
-        let sync = probe::fdatasync(&bench.place.disk)?;
-        bench.samples.add(&case.name, round, "disk", &[("fdatasync", sync)]);
-    }
-    Ok(())
-}
-
-/// One timed run of one system.
-fn one(bench: &mut Bench, case: &Case, round: usize, system: System) -> Result<()> {
-    let origin = Origin::start(&bench.place)?;
-    let (mut outcome, figures, counted) = bench.runtime.block_on(async {
-        let tunnel = Tunnel::start(system, &bench.place, origin.address).await?;
-        let load = tunnel.load(case.connections, case.fresh, BODY, Duration::from_millis(200), bench.time);
-        let mut outcome = load.run(|| tunnel.cpu()).await;
-        let mut figures = vec![("rate", outcome.rate()), ("p50", outcome.latency(0.5)), ("p99", outcome.latency(0.99))];
-        if system != System::Direct {
-            figures.push(("cpu", outcome.cpu_per_request()));
-        }
-        figures.extend(tunnel.peak().map(|peak| ("peak", peak)));
-        let counted = tunnel.kill_and_count(std::mem::take(&mut outcome.heard))?;
-        crate::Result::Ok((outcome, figures, counted))
-    })?;
-    bench.samples.add(&case.name, round, system.name(), &figures);
-    let told: Vec<String> = figures.iter().map(|(name, value)| format!("{name} {value:.0}")).collect();
-    let trouble = [("queued", outcome.queued), ("refused", outcome.refused), ("broken", outcome.broken)];
-    let trouble: String = trouble.iter().filter(|t| t.1 > 0).map(|(what, n)| format!(" {n} {what}")).collect();
-    let counted = if counted > 0 { format!(", {counted} counted") } else { String::new() };
-    writeln!(io::stderr(), "{} #{round} {:<15} {}{counted}{trouble}", case.name, system.name(), told.join(", "))?;
-    outcome.latencies.clear();
     Ok(())
 }

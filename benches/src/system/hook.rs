@@ -10,7 +10,7 @@ use crate::process::{Process, command};
 use crate::{Result, stores};
 
 /// The endpoint of every run with a relay.
-pub const NAME: &str = "shop";
+const NAME: &str = "shop";
 
 pub struct Relay {
     pub process: Process,
@@ -29,10 +29,6 @@ impl Relay {
         let address = process.wait_for("listening on ")?.parse()?;
         Ok(Self { process, address, inbox: data.join("inbox.db") })
     }
-
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
 }
 
 /// A `hook listen` that has said its public URL.
@@ -45,11 +41,17 @@ pub struct Cli {
 
 impl Cli {
     /// Listens at a relay, or embedded without one.
-    pub fn listen(place: &Place, dir: &Path, relay: Option<&Relay>, origin: SocketAddr, more: &[&str]) -> Result<Self> {
+    pub fn listen(
+        place: &Place,
+        dir: &Path,
+        relay: Option<SocketAddr>,
+        origin: SocketAddr,
+        more: &[&str],
+    ) -> Result<Self> {
         let mut command = command(&place.hook);
         command.args(["listen", "--forward-to", &format!("localhost:{}/hooks", origin.port())]).args(more);
         match relay {
-            Some(relay) => command.args(["--name", NAME, "--relay", &relay.url()]),
+            Some(relay) => command.args(["--name", NAME, "--relay", &format!("http://{relay}")]),
             None => command.args(["--relay", "embedded"]),
         };
         environment(&mut command, dir);
@@ -67,12 +69,13 @@ pub fn journal(dir: &Path) -> PathBuf {
 }
 
 /// A home of its own, and nothing inherited.
-pub fn environment(command: &mut Command, dir: &Path) {
+pub fn environment<'a>(command: &'a mut Command, dir: &Path) -> &'a mut Command {
     command.env_clear().current_dir(dir).env("HOME", dir).env("LANG", "C.UTF-8");
     command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
     for kind in ["DATA", "CONFIG", "STATE", "CACHE"] {
         command.env(format!("XDG_{kind}_HOME"), dir.join(kind.to_ascii_lowercase()));
     }
+    command
 }
 
 /// The files of one run.

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub use hook::{Cli, Relay, Stores};
+pub use hook::{Cli, Relay, Stores, environment, journal};
 
 use crate::Result;
 use crate::ledger::{self, Heard};
@@ -113,6 +113,7 @@ pub struct Tunnel {
     pub system: System,
     pub to: SocketAddr,
     pub path: String,
+    /// The relay's side first, the one on the person's machine last.
     processes: Vec<Process>,
     stores: Option<Stores>,
     dir: PathBuf,
@@ -131,7 +132,7 @@ impl Tunnel {
             System::Rathole => peers::rathole(place, &dir, origin, &mut to)?,
             System::Hook | System::HookInMemory => {
                 let relay = Relay::start(place, &dir)?;
-                let cli = Cli::listen(place, &dir, Some(&relay), origin, &[])?;
+                let cli = Cli::listen(place, &dir, Some(relay.address), origin, &[])?;
                 to = relay.address;
                 path = cli.path.clone();
                 stores = Some(Stores { journal: cli.journal, inbox: Some(relay.inbox) });
@@ -171,6 +172,32 @@ impl Tunnel {
         }
     }
 
+    /// The CLI is killed; done once the relay answers in its place.
+    pub async fn leave(&mut self) -> Result<()> {
+        if let Some(mut cli) = self.processes.pop() {
+            cli.kill9();
+        }
+        let load = self.load(1, false, 1024, Duration::ZERO, Duration::ZERO);
+        let by = Instant::now() + LIVENESS;
+        while Instant::now() < by {
+            let (response, heard) = load.once().await?;
+            if response.is_2xx() {
+                self.heard.push(heard);
+            }
+            if response.queued {
+                return Ok(());
+            }
+        }
+        Err("the relay does not notice that its CLI is gone".into())
+    }
+
+    /// A CLI listens again, with the journal of the one before, perhaps for another app.
+    pub fn come_back(&mut self, place: &Place, origin: SocketAddr, more: &[&str]) -> Result<()> {
+        let cli = Cli::listen(place, &self.dir, Some(self.to), origin, more)?;
+        self.processes.push(cli.process);
+        Ok(())
+    }
+
     pub fn load(&self, connections: usize, fresh: bool, body: usize, warm_up: Duration, time: Duration) -> Load {
         Load { to: self.to, path: self.path.clone(), connections, fresh, body, warm_up, time }
     }
@@ -187,15 +214,25 @@ impl Tunnel {
 
     /// Ends the run: `kill -9` of everything, then the count of what was heard. Gives how many events were counted.
     pub fn kill_and_count(mut self, heard: Vec<Heard>) -> Result<usize> {
-        self.heard.extend(heard);
-        self.processes.iter_mut().for_each(Process::kill9);
-        let counted = match &self.stores {
-            Some(stores) => ledger::check(&self.heard, &stores.kept()?)?,
-            None => 0,
-        };
+        let counted = self.end(heard)?;
         // What nobody needs shall not be written back while the next one is measured.
         fs::remove_dir_all(&self.dir)?;
         Ok(counted)
+    }
+
+    /// The same, and gives the journal.
+    pub fn kill_and_keep(mut self, heard: Vec<Heard>) -> Result<PathBuf> {
+        self.end(heard)?;
+        Ok(self.stores.ok_or("a system without a journal")?.journal)
+    }
+
+    fn end(&mut self, heard: Vec<Heard>) -> Result<usize> {
+        self.heard.extend(heard);
+        self.processes.iter_mut().for_each(Process::kill9);
+        match &self.stores {
+            Some(stores) => Ok(ledger::check(&self.heard, &stores.kept()?)?),
+            None => Ok(0),
+        }
     }
 }
 
