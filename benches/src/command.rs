@@ -21,7 +21,7 @@ struct Args {
     /// What to measure: parts, or single cases such as keep-alive/64 [default: all parts]
     #[arg(value_name = "PART", value_parser = known)]
     what: Vec<String>,
-    /// How often each case is measured, in turns
+    /// How often each case is measured, in turns; with 0 only what earlier runs have measured is told
     #[arg(long, default_value_t = 4)]
     rounds: usize,
     /// How long a timed run takes
@@ -58,9 +58,20 @@ enum Hidden {
 }
 
 fn known(text: &str) -> std::result::Result<String, String> {
-    let (name, _) = text.split_once('/').unwrap_or((text, ""));
     let names: Vec<&str> = part::ALL.iter().map(|p| p.name).collect();
-    if names.contains(&name) { Ok(text.to_owned()) } else { Err(format!("the parts are {}", names.join(", "))) }
+    // Every case has a target.
+    let is_case = || part::ALL.iter().flat_map(|p| p.targets).any(|target| target.case == text);
+    if names.contains(&text) || is_case() {
+        return Ok(text.to_owned());
+    }
+    let part = part::ALL.iter().find(|p| text.split_once('/').is_some_and(|(name, _)| name == p.name));
+    let mut cases: Vec<&str> = part.map(|p| p.targets.iter().map(|t| t.case).collect()).unwrap_or_default();
+    cases.dedup();
+    Err(if cases.is_empty() {
+        format!("the parts are {}", names.join(", "))
+    } else {
+        format!("the cases are {}", cases.join(", "))
+    })
 }
 
 fn system(text: &str) -> std::result::Result<System, String> {
@@ -112,7 +123,7 @@ fn measure(args: &Args) -> Result<bool> {
     let mut bench = Bench {
         place,
         systems,
-        rounds: args.rounds.max(1),
+        rounds: args.rounds,
         time: Duration::from_secs_f64(args.seconds),
         what: args.what.clone(),
         samples: Samples::default(),

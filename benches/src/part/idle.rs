@@ -66,7 +66,10 @@ pub const TARGETS: &[Target] = &[
 ];
 
 pub fn run(bench: &mut Bench) -> Result<()> {
-    bench.alone(&[("idle/sessions", sessions), ("idle/endpoints", endpoints), ("idle/start", start)], 1)
+    bench.alone(
+        &[("idle/sessions", sessions), ("idle/endpoints", endpoints), ("idle/start", start)],
+        bench.rounds.min(1),
+    )
 }
 
 fn sessions(bench: &Bench) -> Result<Figures> {
