@@ -30,6 +30,12 @@ pub fn inbox(path: &Path) -> Result<Vec<Kept>> {
     Ok(kept.into_iter().map(|(one, _)| one).collect())
 }
 
+/// What a database takes on the disk once its log is in it, in KiB.
+pub fn size(path: &Path) -> rusqlite::Result<f64> {
+    let pages = "SELECT page_count * page_size / 1024.0 FROM pragma_page_count, pragma_page_size";
+    open(path)?.query_row(pages, [], |r| r.get(0))
+}
+
 /// What the events of a journal for searching are like. The first ten of any journal are rare, one in a hundred is uncommon, and
 /// there is one for each second up to now (?1) of all (?2). `{seq}` is an event's number.
 const COLUMNS: [(&str, &str); 5] = [

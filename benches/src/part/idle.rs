@@ -10,7 +10,7 @@ use super::{Bench, Figures};
 use crate::round::Bound::{AtMost, Stated};
 use crate::round::Target;
 use crate::system::{Relay, environment};
-use crate::{Result, stats};
+use crate::{Result, stats, stores};
 
 const SESSIONS: usize = 1000;
 /// Longer than the heartbeat of a silent session.
@@ -110,10 +110,7 @@ fn endpoints(bench: &Bench) -> Result<Figures> {
         relay.process.kill9();
         let relay = Relay::start(&bench.place, &dir)?;
         let memory = relay.process.memory("VmRSS").ok_or("no memory to read")?;
-        let files =
-            fs::read_dir(dir.join("relay"))?.flatten().filter_map(|f| Some((f.file_name(), f.metadata().ok()?)));
-        let registry = files.filter(|(name, _)| name.to_string_lossy().starts_with("relay.db"));
-        Ok((memory, registry.map(|(_, file)| file.len() as f64 / 1024.0).sum()))
+        Ok((memory, stores::size(&dir.join("relay/relay.db"))?))
     };
     let (one, many) = (started(1)?, started(ENDPOINTS)?);
     let each = |one: f64, many: f64| (many - one) / ENDPOINTS as f64;
