@@ -21,6 +21,10 @@ long:
 test *filter: build
     if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace --locked "$@"; else cargo test --workspace --locked -- "$@"; fi
 
+# Measure hook beside its peers: just bench keep-alive fresh
+bench *args:
+    benches/run "$@"
+
 # Format the code
 fmt:
     cargo fmt --all
@@ -29,7 +33,7 @@ fmt:
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
-    shellcheck install.sh tests/run .ci/run
+    shellcheck install.sh tests/run benches/run .ci/run
 
 # Build every program for debugging, which the end-to-end tests use
 build:

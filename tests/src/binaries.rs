@@ -14,6 +14,11 @@ pub fn hook_relay() -> &'static Path {
     PATH.get_or_init(|| named("HOOK_RELAY_BIN").unwrap_or_else(|| built().join("hook-relay")))
 }
 
+/// What measures hook; it measures the programs beside it.
+pub fn hook_bench() -> PathBuf {
+    built().join("hook-bench")
+}
+
 fn named(variable: &str) -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os(variable)?);
     assert!(path.is_file(), "{variable} names {}, which is no file", path.display());

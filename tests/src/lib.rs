@@ -22,6 +22,7 @@ mod sender;
 use std::time::{Duration, Instant};
 
 pub use app::{Answer, App, Gate, Request};
+pub use binaries::hook_bench;
 pub use hook::Hook;
 pub use http::Message;
 pub use ledger::{Heard, Load};
