@@ -12,6 +12,7 @@ use crate::{binaries, wait_for};
 pub struct Relay {
     data: TempDir,
     args: Vec<String>,
+    fault: Option<&'static str>,
     address: Mutex<String>,
     process: Mutex<Process>,
 }
@@ -31,11 +32,22 @@ impl Relay {
     /// With further arguments, such as a public URL that makes tokens necessary.
     #[track_caller]
     pub fn with(args: &[&str]) -> Self {
+        Self::new(args, None)
+    }
+
+    /// A relay that breaks a promise on purpose: what `HOOK_SABOTAGE` may name is where `sabotage::is` is asked.
+    #[track_caller]
+    pub fn sabotaged(fault: &'static str) -> Self {
+        Self::new(&[], Some(fault))
+    }
+
+    #[track_caller]
+    fn new(args: &[&str], fault: Option<&'static str>) -> Self {
         let data = TempDir::with_prefix("hook-relay-").unwrap();
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-        let process = spawn(&data, "127.0.0.1:0", &args);
+        let process = spawn(&data, "127.0.0.1:0", &args, fault);
         let address = ready(&process);
-        Self { data, args, address: Mutex::new(address), process: Mutex::new(process) }
+        Self { data, args, fault, address: Mutex::new(address), process: Mutex::new(process) }
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -71,7 +83,7 @@ impl Relay {
         process.kill9();
         process.assert_did_not_panic();
         let address = self.address.lock().unwrap().clone();
-        *process = spawn(&self.data, &address, &self.args);
+        *process = spawn(&self.data, &address, &self.args, self.fault);
         assert_eq!(ready(&process), address, "the relay is where it was");
     }
 
@@ -100,10 +112,12 @@ impl Relay {
     }
 }
 
-fn spawn(data: &TempDir, listen: &str, args: &[String]) -> Process {
-    let mut command = Command::new(binaries::hook_relay());
+fn spawn(data: &TempDir, listen: &str, args: &[String], fault: Option<&str>) -> Process {
+    let program = fault.map_or_else(|| binaries::hook_relay().to_owned(), |_| binaries::sabotaged().join("hook-relay"));
+    let mut command = Command::new(program);
     command.args(["--listen", listen, "--data"]).arg(data.path().join("relay")).args(args);
     clean(&mut command, data);
+    command.envs(fault.map(|fault| ("HOOK_SABOTAGE", fault)));
     Process::start(&mut command, b"")
 }
 
