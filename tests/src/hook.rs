@@ -1,13 +1,15 @@
 //! A person at a terminal: a home, a project directory, and nothing inherited.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
 use crate::process::{Output, Process};
-use crate::{Listen, binaries};
+use crate::{LIVENESS, Listen, binaries};
 
 pub struct Hook {
     home: TempDir,
@@ -105,6 +107,20 @@ impl Hook {
         events
     }
 
+    /// How many events of the journal are not settled, as its file says.
+    #[track_caller]
+    pub fn owed(&self) -> usize {
+        let owed = "SELECT count(*) FROM events WHERE state IN ('owed', 'retrying')";
+        query(&self.journal(), owed)[0].try_into().unwrap()
+    }
+
+    /// The events that have an attempt that ended without a response, as the journal's file says.
+    #[track_caller]
+    pub fn broke_off(&self) -> HashSet<u64> {
+        let broke_off = "SELECT event FROM attempts WHERE ended_at NOT NULL AND status IS NULL";
+        query(&self.journal(), broke_off).into_iter().collect()
+    }
+
     /// Every attempt of an event, as `hook show` tells it.
     #[track_caller]
     pub fn attempts(&self, event: &str) -> Vec<serde_json::Value> {
@@ -117,4 +133,13 @@ impl Hook {
         let event = self.run(["show", &seq.to_string(), "--output", "json"]).succeeded().of_type("event").remove(0);
         event["state"].as_str().unwrap_or_else(|| panic!("no state in {event}")).to_owned()
     }
+}
+
+/// Asks a database, which another process may have open, for numbers.
+#[track_caller]
+pub fn query(database: &Path, sql: &str) -> Vec<u64> {
+    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    connection.busy_timeout(LIVENESS).unwrap();
+    let mut statement = connection.prepare(sql).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use tempfile::TempDir;
 
+use crate::hook::query;
 use crate::process::{Output, Process};
 use crate::{binaries, wait_for};
 
@@ -62,6 +63,12 @@ impl Relay {
 
     pub fn data(&self) -> PathBuf {
         self.data.path().join("relay")
+    }
+
+    /// How many events its inbox holds, as its file says.
+    #[track_caller]
+    pub fn held(&self) -> usize {
+        query(&self.data().join("inbox.db"), "SELECT count(*) FROM events")[0].try_into().unwrap()
     }
 
     pub fn kill9(&self) {
