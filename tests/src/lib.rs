@@ -17,6 +17,7 @@ mod ledger;
 mod listen;
 mod lying;
 pub mod oracle;
+mod port;
 mod process;
 mod relay;
 mod sender;

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use tempfile::TempDir;
 
 use crate::hook::query;
+use crate::port::listen_on;
 use crate::process::{Output, Process};
 use crate::{binaries, wait_for};
 
@@ -46,7 +47,8 @@ impl Relay {
     fn new(args: &[&str], fault: Option<&'static str>) -> Self {
         let data = TempDir::with_prefix("hook-relay-").unwrap();
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-        let process = spawn(&data, "127.0.0.1:0", &args, fault);
+        let free = listen_on([127, 0, 0, 1].into()).local_addr().unwrap();
+        let process = spawn(&data, &free.to_string(), &args, fault);
         let address = ready(&process);
         Self { data, args, fault, address: Mutex::new(address), process: Mutex::new(process) }
     }

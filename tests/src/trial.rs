@@ -1,16 +1,20 @@
 //! One run of the product under faults: relay, CLI, app and senders, who kills them and when, and what must hold in the end.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng};
 
 use crate::oracle::{Allowed, Books, Invariant, Report, judge};
-use crate::{App, Hook, LIVENESS, Ledger, Listen, Load, Relay, binaries, request, seed};
+use crate::{Answer, App, Hook, LIVENESS, Ledger, Listen, Load, Relay, binaries, request, seed};
 
 /// What the CLI has under way at the app at once, unless it is told otherwise.
 const CONCURRENCY: usize = 16;
+
+/// Trials of this process so far, each with kills of its own.
+static TRIALS: AtomicU64 = AtomicU64::new(0);
 
 pub struct Trial {
     name: &'static str,
@@ -67,7 +71,7 @@ impl Trial {
             url: String::new(),
             load: None,
             ledger: None,
-            rng: StdRng::seed_from_u64(seed()),
+            rng: StdRng::seed_from_u64(seed().wrapping_add(TRIALS.fetch_add(1, Ordering::SeqCst))),
             began: Instant::now(),
             concurrency: if one { 1 } else { CONCURRENCY },
             patience: LIVENESS,
@@ -86,6 +90,19 @@ impl Trial {
     #[track_caller]
     pub fn load(&self) -> &Load {
         self.load.as_ref().expect("there are senders")
+    }
+
+    /// From now on the app fails now and then, or takes its time.
+    pub fn app_is_moody(&self) {
+        self.app.answers_with(|request| match request.body.first().map_or(0, |byte| byte % 100) {
+            1..4 => Answer::status("500 Internal Server Error"),
+            4 => Answer::close(),
+            5 => {
+                std::thread::sleep(Duration::from_millis(20));
+                Answer::ok("at last")
+            }
+            _ => Answer::ok("ok"),
+        });
     }
 
     /// Ends the senders; what they heard is judged later.
@@ -225,10 +242,17 @@ impl Trial {
         self.ledger.as_ref().expect("the senders are done")
     }
 
-    /// Copies everything that may explain a failure.
-    fn keep(&self) -> std::io::Result<PathBuf> {
-        let dir = binaries::target().join("trials").join(format!("{}-{}", self.name.replace(' ', "-"), seed()));
+    /// Where everything is that may explain a failure.
+    pub fn artefacts(&self) -> PathBuf {
+        binaries::target().join("trials").join(format!("{}-{}", self.name.replace([' ', ','], "-"), seed()))
+    }
+
+    fn keep(&self) -> std::io::Result<()> {
+        let dir = self.artefacts();
         std::fs::create_dir_all(&dir)?;
+        // As they were at that moment.
+        self.listen.iter().for_each(|listen| listen.kill9());
+        self.relay.iter().for_each(Relay::kill9);
         copy_dir(self.hook.home(), &dir.join("hook"))?;
         if let Some(relay) = &self.relay {
             copy_dir(&relay.data(), &dir.join("relay"))?;
@@ -242,8 +266,7 @@ impl Trial {
             std::fs::copy(ledger, dir.join("ledger"))?;
         }
         let seen: Vec<String> = self.app.arrivals().iter().map(|a| format!("{a:?}\n")).collect();
-        std::fs::write(dir.join("app"), seen.concat())?;
-        Ok(dir)
+        std::fs::write(dir.join("app"), seen.concat())
     }
 }
 
@@ -251,7 +274,7 @@ impl Drop for Trial {
     fn drop(&mut self) {
         if std::thread::panicking() {
             match self.keep() {
-                Ok(dir) => println!("Databases, logs and the ledger are in {}", dir.display()),
+                Ok(()) => println!("Databases, logs and the ledger are in {}", self.artefacts().display()),
                 Err(error) => println!("Databases and logs could not be kept: {error}"),
             }
             println!("To repeat: HOOK_TEST_SEED={}", seed());

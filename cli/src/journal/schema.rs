@@ -152,10 +152,11 @@ fn prepare(_path: &Path, connection: &mut Connection) -> Result<(), Prepare> {
         if format(&transaction)? == 0 {
             let create = CREATE;
             #[cfg(hook_sabotage)]
-            let unique =
-                if hook_relay_server::sabotage::is("no-unique") { "CHECK (true)" } else { "UNIQUE (id, mirror)" };
-            #[cfg(hook_sabotage)]
-            let create = &create.replace("UNIQUE (id, mirror)", unique);
+            let create = if hook_relay_server::sabotage::is("no-unique") {
+                &create.replace("UNIQUE (id, mirror)", "CHECK (true)")
+            } else {
+                create
+            };
             transaction.execute_batch(create)?;
             transaction.pragma_update(None, "user_version", FORMAT)?;
         }

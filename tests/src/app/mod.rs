@@ -13,6 +13,7 @@ pub use answer::{Answer, Gate};
 
 use crate::http::Message;
 use crate::ledger::{Hash, hash};
+use crate::port::listen_on;
 use crate::wait_for;
 
 /// One request that the app got whole.
@@ -275,14 +276,4 @@ fn serve(shared: &Shared, stream: &TcpStream, connection: usize) -> std::io::Res
             return Ok(());
         }
     }
-}
-
-/// A free port that nobody is given by chance: the system hands out others, so a stopped app finds its own again.
-fn listen_on(ip: std::net::IpAddr) -> TcpListener {
-    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.subsec_nanos());
-    let first = seed ^ std::process::id().wrapping_mul(2_654_435_761);
-    (0..20_000u32)
-        .map(|n| 10_000 + (first.wrapping_add(n.wrapping_mul(7919)) % 20_000) as u16)
-        .find_map(|port| TcpListener::bind((ip, port)).ok())
-        .expect("one of twenty thousand ports is free")
 }

@@ -29,7 +29,7 @@ fn a_relay_that_replies_before_its_inbox_has_the_event_is_seen_to_lose_it() {
 #[test]
 fn a_cli_that_acks_before_its_journal_has_the_event_is_seen_to_lose_it() {
     is_seen(Invariant::I1, || {
-        drain(&mut Trial::at_relay("C4 early ack", Relay::start(), Hook::sabotaged("early-ack"), &[]), 2_000, 5)
+        drain(&mut Trial::at_relay("C4 early ack", Relay::start(), Hook::sabotaged("early-ack"), &[]), 6_000, 5)
     });
 }
 
@@ -42,4 +42,21 @@ fn a_journal_that_takes_an_event_twice_is_seen_to_show_it_twice() {
         trial.patience = Duration::from_secs(2);
         again_and_again(&mut trial, FIVE, &[CLI])
     });
+}
+
+#[test]
+fn a_trial_that_fails_keeps_its_databases_its_logs_and_the_ledger() {
+    let mut trial = Trial::at_relay("failed on purpose", Relay::start(), Hook::new(), &[]);
+    let dir = trial.artefacts();
+    trial.start_senders(2).until_promised(10);
+    let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        trial.stop_senders();
+        trial.judge().breaks(Invariant::I1).then_some(()).expect("this one fails on purpose");
+    }));
+    assert!(failed.is_err());
+    for file in ["hook/data/hook/journal.db", "hook.stdout", "relay/inbox.db", "relay.stderr", "ledger", "app"] {
+        assert!(dir.join(file).is_file(), "{file} was not kept");
+    }
+    assert!(std::fs::read_to_string(dir.join("ledger")).unwrap().contains("\nheard 9 HTTP/1.1 200 OK\n"));
+    std::fs::remove_dir_all(dir).unwrap();
 }

@@ -13,6 +13,8 @@ pub struct Until {
 const QUICK: Until = Until { kills: 10, promised: 500 };
 const LONG: Until = Until { kills: 200, promised: 100_000 };
 
+const SENDERS: usize = 16;
+
 /// Who is killed at one moment.
 #[derive(Clone, Copy, Default)]
 pub struct Who {
@@ -30,7 +32,8 @@ const ALL: Who = Who { relay: true, cli: true, app: true };
 
 /// Kills one of these at each of many random moments, and starts it again at once or a while later.
 pub fn again_and_again(trial: &mut Trial, until: Until, these: &[Who]) -> Report {
-    trial.start_senders(32);
+    trial.app_is_moody();
+    trial.start_senders(SENDERS);
     while trial.kills() < until.kills || trial.load().promised() < until.promised {
         trial.random_moment();
         let who = these[trial.pick(these.len())];
@@ -58,14 +61,13 @@ pub fn again_and_again(trial: &mut Trial, until: Until, these: &[Who]) -> Report
         }
     }
     trial.until_ready();
-    trial.load().until_promised(100);
     trial.judge()
 }
 
 /// The relay is killed while nobody listens, so that only its inbox knows of what was answered.
 pub fn relay_alone(trial: &mut Trial, until: Until) -> Report {
     trial.stop_cli();
-    trial.start_senders(32);
+    trial.start_senders(SENDERS);
     while trial.kills() < until.kills || trial.load().promised() < until.promised {
         trial.random_moment();
         trial.kill_relay();
@@ -100,7 +102,7 @@ fn the_relay_is_killed_while_nobody_listens() {
 fn the_cli_is_killed_again_and_again() {
     let mut trial = at_relay("cli killed", &[]);
     again_and_again(&mut trial, QUICK, &[CLI]).assert_kept();
-    assert!(trial.ledger().iter().all(|h| h.status == Some(200)), "a relay that runs answers everybody");
+    assert!(trial.ledger().iter().all(|h| h.status.is_some()), "a relay that runs answers everybody");
 }
 
 #[test]
