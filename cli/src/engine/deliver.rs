@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::endpoint::{Endpoint, Options, Way};
 use super::lane::Lane;
+use super::queue::Ticket;
 use crate::activity::{Activity, Heard, Tried};
 use crate::forward::ConnectError;
 use crate::forward::attempt::{self, EventBody, Outcome, Try};
@@ -22,6 +23,7 @@ const BUSY: Duration = Duration::from_secs(2);
 /// An event that came while its sender waits, or is a mirror's copy.
 pub struct Live {
     pub id: EventId,
+    pub ticket: Ticket,
     pub row: Arc<EventRow>,
     pub body: EventBody,
     pub path: String,
@@ -31,29 +33,40 @@ pub struct Live {
     pub received: Instant,
 }
 
-pub async fn live(lane: &Arc<Lane>, live: Live) {
-    let Some(endpoint) = lane.endpoint() else { return };
+/// Gives it back when it is not its turn.
+pub async fn live(lane: &Arc<Lane>, live: Live) -> Option<Live> {
+    let endpoint = lane.endpoint()?;
     let _running = lane.engine.begin();
     let was_down = lane.is_down();
     let begun = Instant::now();
     let connection = match lane.client.connect().await {
         Ok(connection) => connection,
-        Err(error) => return not_connected(lane, &endpoint, &live, live.attempt, &error, begun).await,
+        Err(error) => {
+            not_connected(lane, &endpoint, &live, live.attempt, &error, begun).await;
+            return None;
+        }
     };
     if was_down {
         lane.came_up();
+        if lane.owed() > 0 {
+            return Some(live);
+        }
     }
     let n = match live.attempt {
         Some(n) => n,
         None => match begin(lane, live.id, &live.row, &live.path, Kind::Live).await {
             Some(n) => n,
-            None => return elsewhere(&endpoint, &live).await,
+            None => {
+                elsewhere(&endpoint, &live).await;
+                return None;
+            }
         },
     };
     let this = this(&live.row, &live.body, &live.path, n, &endpoint.options);
     let outcome = attempt::run(&lane.engine.journal, &lane.client, connection, &this, live.replier.as_ref()).await;
     if let Some(error) = &outcome.not_connected {
-        return not_connected(lane, &endpoint, &live, Some(n), error, begun).await;
+        not_connected(lane, &endpoint, &live, Some(n), error, begun).await;
+        return None;
     }
     let mut heard = if outcome.answered_sender { Heard::App } else { Heard::Queued };
     if let (Some(replier), false) = (&live.replier, outcome.answered_sender) {
@@ -67,6 +80,7 @@ pub async fn live(lane: &Arc<Lane>, live: Live) {
     }
     let retry = heard == Heard::Queued && live.replier.as_ref().is_none_or(|r| !r.is_waiting());
     ended(lane, &endpoint, &live.row, n, Kind::Live, outcome, heard, retry).await;
+    None
 }
 
 /// An event that is owed: from an earlier run, an absence, a hold, or a retry.

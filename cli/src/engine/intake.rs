@@ -217,7 +217,7 @@ impl Engine {
         if let Some(replier) = &replier {
             watch_deadline(self, endpoint, replier.clone(), row.clone(), endpoint.options.reply_within);
         }
-        lane.fill_live(ticket, Live { id: incoming.id, row, body, path, replier, attempt, received });
+        lane.fill_live(ticket, Live { id: incoming.id, ticket, row, body, path, replier, attempt, received });
     }
 
     /// A known event is never a second row, and nothing is sent for it twice.

@@ -72,12 +72,15 @@ impl Lane {
 
     fn start(self: &Arc<Self>, live: Live) {
         let lane = self.clone();
-        let id = live.id;
+        let (id, ticket) = (live.id, live.ticket);
         tokio::spawn(async move {
-            deliver::live(&lane, live).await;
+            let waits = deliver::live(&lane, live).await;
             {
                 let mut queue = lock(&lane.queue);
-                queue.let_go(id);
+                match waits {
+                    Some(live) => queue.put_back_live(ticket, live),
+                    None => queue.let_go(id),
+                }
                 queue.live_done();
             }
             lane.pump();

@@ -90,6 +90,16 @@ impl<L> Queue<L> {
         }
     }
 
+    /// It started while the app was down and found it up; what is owed goes first, so it waits in its place.
+    pub fn put_back_live(&mut self, ticket: Ticket, live: L) {
+        if self.live_limit == 0 {
+            return;
+        }
+        let at = self.live.partition_point(|slot| slot.ticket.number < ticket.number);
+        let ticket = Ticket { placed: false, ..ticket };
+        self.live.insert(at, Slot { ticket, live: Some(live) });
+    }
+
     /// An event that will be owed is on its way into the journal.
     pub fn expect_owed(&mut self, id: EventId) {
         self.coming.insert(id);
@@ -303,6 +313,25 @@ mod tests {
         queue.owed_done(id(1));
         queue.push_owed(id(1), 1);
         assert_eq!(queue.next(), Some(Next::Owed(id(1), 1)));
+    }
+
+    #[test]
+    fn live_events_that_are_put_back_wait_in_their_places() {
+        let mut queue = caught_up(2, 1);
+        queue.down = true;
+        let (a, b) = (live(&mut queue, 2, 'a'), live(&mut queue, 3, 'b'));
+        live(&mut queue, 4, 'c');
+        assert_eq!((queue.next(), queue.next()), (Some(Next::Live('a')), Some(Next::Live('b'))));
+        queue.push_owed(id(1), 1);
+        queue.down = false;
+        for (ticket, name) in [(b, 'b'), (a, 'a')] {
+            queue.put_back_live(ticket, name);
+            queue.live_done();
+        }
+        assert_eq!((queue.next(), queue.next()), (Some(Next::Owed(id(1), 1)), None));
+        queue.owed_done(id(1));
+        assert_eq!((queue.next(), queue.next()), (Some(Next::Live('a')), Some(Next::Live('b'))));
+        assert_eq!(queue.next(), None);
     }
 
     #[test]
