@@ -97,8 +97,9 @@ impl Load {
                 std::thread::spawn(move || {
                     let mut connection = None;
                     while !shared.stop.load(Ordering::SeqCst) {
-                        if shared.send_one(&mut connection, &lines).refused {
-                            // Nobody is there; a sender does not spin either.
+                        let heard = shared.send_one(&mut connection, &lines);
+                        if heard.refused || heard.status == Some(503) {
+                            // Nobody is there, or there is no room; a sender does not spin either.
                             std::thread::sleep(Duration::from_millis(10));
                         }
                     }
@@ -177,7 +178,7 @@ impl Shared {
         let _ = lines.send(format!("sent {n} {} {} {} {}\n", draft.method, draft.behind, draft.body.len(), hex(&hash)));
         let sent_at = self.clock.fetch_add(1, Ordering::SeqCst);
         // Some on a connection of their own, most on one that is used again.
-        let again = connection.take().filter(|_| n % 4 != 0).map_or_else(|| Sender::try_to(&self.url), Ok);
+        let again = connection.take().filter(|_| !n.is_multiple_of(4)).map_or_else(|| Sender::try_to(&self.url), Ok);
         let refused = again.is_err();
         let response = again.and_then(|mut sender| {
             let response = post_draft(&mut sender, &draft)?;
