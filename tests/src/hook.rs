@@ -1,18 +1,22 @@
 //! A person at a terminal: a home, a project directory, and nothing inherited.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::{Output, Process};
-use crate::{Listen, binaries};
+use crate::{LIVENESS, Listen, binaries};
 
 pub struct Hook {
     home: TempDir,
     project: PathBuf,
     environment: Vec<(String, String)>,
+    program: PathBuf,
 }
 
 impl Default for Hook {
@@ -26,7 +30,13 @@ impl Hook {
         let home = TempDir::with_prefix("hook-e2e-").unwrap();
         let project = home.path().join("project");
         std::fs::create_dir(&project).unwrap();
-        Self { home, project, environment: Vec::new() }
+        Self { home, project, environment: Vec::new(), program: binaries::hook().to_owned() }
+    }
+
+    /// A `hook` that breaks a promise on purpose: what `HOOK_SABOTAGE` may name is where `sabotage::is` is asked.
+    pub fn sabotaged(fault: &str) -> Self {
+        let program = binaries::sabotaged().join("hook");
+        Self { program, ..Self::new() }.with_env("HOOK_SABOTAGE", fault)
     }
 
     /// From now on every command sees this variable.
@@ -49,7 +59,7 @@ impl Hook {
     }
 
     pub fn command(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
-        let mut command = Command::new(binaries::hook());
+        let mut command = Command::new(&self.program);
         let home = self.home.path();
         command.args(args).current_dir(&self.project).env_clear().env("HOME", home).env("LANG", "C.UTF-8");
         if let Some(path) = std::env::var_os("PATH") {
@@ -91,11 +101,29 @@ impl Hook {
 
     /// Every event that the journal has, as `hook events` tells it, oldest first.
     #[track_caller]
-    pub fn events(&self) -> Vec<serde_json::Value> {
-        let output = self.run(["events", "--all", "--limit", "1000000", "--output", "json"]).succeeded();
-        let mut events = output.of_type("event");
+    pub fn events(&self) -> Vec<Value> {
+        // However many there are: how long that takes is no matter of these tests.
+        let mut command = self.command(["events", "--all", "--limit", "1000000", "--output", "json"]);
+        let output = command.stderr(Stdio::inherit()).output().unwrap();
+        assert!(output.status.success(), "hook events: {}", output.status);
+        let lines = output.stdout.split(|b| *b == b'\n').filter(|line| line.starts_with(br#"{"v":1,"type":"event","#));
+        let mut events: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
         events.sort_by_key(|e| e["seq"].as_u64());
         events
+    }
+
+    /// How many events of the journal are not settled, as its file says.
+    #[track_caller]
+    pub fn owed(&self) -> usize {
+        let owed = "SELECT count(*) FROM events WHERE state IN ('owed', 'retrying')";
+        query(&self.journal(), owed)[0].try_into().unwrap()
+    }
+
+    /// The events that have an attempt that ended without a response, as the journal's file says.
+    #[track_caller]
+    pub fn broke_off(&self) -> HashSet<u64> {
+        let broke_off = "SELECT event FROM attempts WHERE ended_at NOT NULL AND status IS NULL";
+        query(&self.journal(), broke_off).into_iter().collect()
     }
 
     /// Every attempt of an event, as `hook show` tells it.
@@ -110,4 +138,13 @@ impl Hook {
         let event = self.run(["show", &seq.to_string(), "--output", "json"]).succeeded().of_type("event").remove(0);
         event["state"].as_str().unwrap_or_else(|| panic!("no state in {event}")).to_owned()
     }
+}
+
+/// Asks a database, which another process may have open, for numbers.
+#[track_caller]
+pub fn query(database: &Path, sql: &str) -> Vec<u64> {
+    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    connection.busy_timeout(LIVENESS).unwrap();
+    let mut statement = connection.prepare(sql).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }

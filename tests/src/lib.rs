@@ -5,6 +5,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
+    clippy::print_stdout,
     reason = "a harness fails a test by panicking, and the panic names the place"
 )]
 
@@ -15,25 +16,41 @@ mod http;
 mod ledger;
 mod listen;
 mod lying;
+pub mod oracle;
+mod port;
 mod process;
 mod relay;
 mod sender;
+mod trial;
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-pub use app::{Answer, App, Gate, Request};
+pub use app::{Answer, App, Arrival, Gate, Request};
 pub use binaries::hook_bench;
 pub use hook::Hook;
 pub use http::Message;
-pub use ledger::{Heard, Load};
+pub use ledger::{Heard, Ledger, Load};
 pub use listen::Listen;
 pub use lying::{LyingRelay, LyingSession};
 pub use process::{Output, Process};
 pub use relay::{Relay, curl};
 pub use sender::{Response, Sender, post, request};
+pub use trial::Trial;
 
 /// How long anything may take that must happen at all. Generous, since tests share two cores.
 pub const LIVENESS: Duration = Duration::from_secs(20);
+
+/// What decides everything that is random in this test. `HOOK_TEST_SEED` repeats one.
+pub fn seed() -> u64 {
+    static SEED: OnceLock<u64> = OnceLock::new();
+    *SEED.get_or_init(|| {
+        let given = std::env::var("HOOK_TEST_SEED").ok();
+        let seed = given.map_or_else(rand::random, |s| s.parse().expect("HOOK_TEST_SEED is a number"));
+        println!("HOOK_TEST_SEED={seed}");
+        seed
+    })
+}
 
 /// Waits until something holds, and fails by its name when it does not within [`LIVENESS`].
 #[track_caller]

@@ -6,12 +6,15 @@ use std::sync::Mutex;
 
 use tempfile::TempDir;
 
+use crate::hook::query;
+use crate::port::listen_on;
 use crate::process::{Output, Process};
 use crate::{binaries, wait_for};
 
 pub struct Relay {
     data: TempDir,
     args: Vec<String>,
+    fault: Option<&'static str>,
     address: Mutex<String>,
     process: Mutex<Process>,
 }
@@ -31,11 +34,23 @@ impl Relay {
     /// With further arguments, such as a public URL that makes tokens necessary.
     #[track_caller]
     pub fn with(args: &[&str]) -> Self {
+        Self::new(args, None)
+    }
+
+    /// A relay that breaks a promise on purpose: what `HOOK_SABOTAGE` may name is where `sabotage::is` is asked.
+    #[track_caller]
+    pub fn sabotaged(fault: &'static str) -> Self {
+        Self::new(&[], Some(fault))
+    }
+
+    #[track_caller]
+    fn new(args: &[&str], fault: Option<&'static str>) -> Self {
         let data = TempDir::with_prefix("hook-relay-").unwrap();
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-        let process = spawn(&data, "127.0.0.1:0", &args);
+        let free = listen_on([127, 0, 0, 1].into()).local_addr().unwrap();
+        let process = spawn(&data, &free.to_string(), &args, fault);
         let address = ready(&process);
-        Self { data, args, address: Mutex::new(address), process: Mutex::new(process) }
+        Self { data, args, fault, address: Mutex::new(address), process: Mutex::new(process) }
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -50,6 +65,12 @@ impl Relay {
 
     pub fn data(&self) -> PathBuf {
         self.data.path().join("relay")
+    }
+
+    /// How many events its inbox holds, as its file says.
+    #[track_caller]
+    pub fn held(&self) -> usize {
+        query(&self.data().join("inbox.db"), "SELECT count(*) FROM events")[0].try_into().unwrap()
     }
 
     pub fn kill9(&self) {
@@ -71,7 +92,7 @@ impl Relay {
         process.kill9();
         process.assert_did_not_panic();
         let address = self.address.lock().unwrap().clone();
-        *process = spawn(&self.data, &address, &self.args);
+        *process = spawn(&self.data, &address, &self.args, self.fault);
         assert_eq!(ready(&process), address, "the relay is where it was");
     }
 
@@ -100,10 +121,12 @@ impl Relay {
     }
 }
 
-fn spawn(data: &TempDir, listen: &str, args: &[String]) -> Process {
-    let mut command = Command::new(binaries::hook_relay());
+fn spawn(data: &TempDir, listen: &str, args: &[String], fault: Option<&str>) -> Process {
+    let program = fault.map_or_else(|| binaries::hook_relay().to_owned(), |_| binaries::sabotaged().join("hook-relay"));
+    let mut command = Command::new(program);
     command.args(["--listen", listen, "--data"]).arg(data.path().join("relay")).args(args);
     clean(&mut command, data);
+    command.envs(fault.map(|fault| ("HOOK_SABOTAGE", fault)));
     Process::start(&mut command, b"")
 }
 

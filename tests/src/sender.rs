@@ -25,6 +25,12 @@ impl Deref for Response {
 }
 
 impl Response {
+    /// The connection can carry another request.
+    pub fn stays_open(&self) -> bool {
+        let framed = self.header("content-length").is_some() || !self.chunks.is_empty();
+        self.whole && framed && self.header("connection").is_none_or(|c| !c.eq_ignore_ascii_case("close"))
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -103,6 +104,28 @@ fn the_wire_and_the_rules_have_no_clock() {
             for clock in ["SystemTime::now", "Instant::now", "now_ms()"] {
                 assert!(!text.contains(clock), "{} reads a clock", path.display());
             }
+        }
+    }
+}
+
+#[test]
+fn a_release_with_sabotage_in_it_does_not_compile() {
+    let out = tempfile::tempdir().unwrap();
+    let compile = |debug_assertions: &str| {
+        let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()));
+        rustc.args(["--crate-type", "lib", "--edition", "2024", "--emit", "metadata", "--out-dir"]).arg(out.path());
+        rustc
+            .args(["-C", &format!("debug-assertions={debug_assertions}")])
+            .arg(root().join("relay-server/src/sabotage.rs"));
+        rustc.output().unwrap().status.success()
+    };
+    assert_eq!((compile("yes"), compile("no")), (true, false));
+    // And nothing of it is there without the cfg.
+    for (path, text) in read_all("relay-server/src").into_iter().chain(read_all("cli/src")) {
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for (n, line) in lines.iter().enumerate().filter(|(_, line)| line.contains("sabotage")) {
+            let guarded = *line == "#[cfg(hook_sabotage)]" || n > 0 && lines[n - 1] == "#[cfg(hook_sabotage)]";
+            assert!(guarded || path.ends_with("sabotage.rs"), "{}: {line}", path.display());
         }
     }
 }

@@ -87,6 +87,10 @@ fn prepare(connection: &mut Connection) -> Result<(), Prepare> {
         for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
             transaction.execute_batch(migration)?;
         }
+        #[cfg(hook_sabotage)]
+        if hook_relay_server::sabotage::is("no-unique") {
+            transaction.execute_batch("DROP INDEX events_id")?;
+        }
         transaction.pragma_update(None, "user_version", found.max(FORMAT))?;
         transaction.commit()?;
     }

@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex};
 pub use answer::{Answer, Gate};
 
 use crate::http::Message;
+use crate::ledger::{Hash, hash};
+use crate::port::listen_on;
 use crate::wait_for;
 
 /// One request that the app got whole.
@@ -49,10 +51,35 @@ impl Request {
     }
 }
 
+/// What a forgetful app remembers of a request that hook forwarded.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Its query.
+    pub key: String,
+    pub event_id: String,
+    pub attempt: u32,
+    /// Of all that must arrive as it was sent ([`crate::ledger::hash`]).
+    pub hash: Hash,
+}
+
+impl Arrival {
+    fn of(request: &Request) -> Option<Self> {
+        let fields = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+        Some(Self {
+            key: request.target().split_once('?')?.1.to_owned(),
+            event_id: request.header("hook-event-id")?,
+            attempt: request.header("hook-attempt")?.parse().ok()?,
+            hash: hash(&request.method(), &request.target(), fields, &request.body),
+        })
+    }
+}
+
 type Script = Arc<dyn Fn(&Request) -> Answer + Send + Sync>;
 
 struct Shared {
     requests: Mutex<Vec<Request>>,
+    arrivals: Mutex<Vec<Arrival>>,
+    forgetful: AtomicBool,
     /// Requests whose end never came.
     broken: AtomicUsize,
     connections: AtomicUsize,
@@ -90,6 +117,8 @@ impl App {
     pub fn on(address: &str) -> Self {
         let shared = Shared {
             requests: Mutex::default(),
+            arrivals: Mutex::default(),
+            forgetful: AtomicBool::new(false),
             broken: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             open: Mutex::default(),
@@ -106,6 +135,13 @@ impl App {
     pub fn answering(answer: Answer) -> Self {
         let app = Self::new();
         app.answers(answer);
+        app
+    }
+
+    /// An app that keeps no bodies, for a great many requests.
+    pub fn forgetful() -> Self {
+        let app = Self::new();
+        app.shared.forgetful.store(true, Ordering::SeqCst);
         app
     }
 
@@ -183,6 +219,11 @@ impl App {
         self.shared.requests.lock().unwrap().clone()
     }
 
+    /// Everything that hook forwarded, in order.
+    pub fn arrivals(&self) -> Vec<Arrival> {
+        self.shared.arrivals.lock().unwrap().clone()
+    }
+
     pub fn count(&self) -> usize {
         self.shared.requests.lock().unwrap().len()
     }
@@ -225,19 +266,14 @@ fn serve(shared: &Shared, stream: &TcpStream, connection: usize) -> std::io::Res
         let script = shared.script.lock().unwrap().clone();
         let head_only = request.method() == "HEAD";
         let answer = script(&request);
-        shared.requests.lock().unwrap().push(request);
+        if let Some(arrival) = Arrival::of(&request) {
+            shared.arrivals.lock().unwrap().push(arrival);
+        }
+        if !shared.forgetful.load(Ordering::SeqCst) {
+            shared.requests.lock().unwrap().push(request);
+        }
         if !answer.send(stream, head_only)? {
             return Ok(());
         }
     }
-}
-
-/// A free port that nobody is given by chance: the system hands out others, so a stopped app finds its own again.
-fn listen_on(ip: std::net::IpAddr) -> TcpListener {
-    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.subsec_nanos());
-    let first = seed ^ std::process::id().wrapping_mul(2_654_435_761);
-    (0..20_000u32)
-        .map(|n| 10_000 + (first.wrapping_add(n.wrapping_mul(7919)) % 20_000) as u16)
-        .find_map(|port| TcpListener::bind((ip, port)).ok())
-        .expect("one of twenty thousand ports is free")
 }

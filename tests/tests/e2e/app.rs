@@ -251,3 +251,17 @@ fn one_slow_request_does_not_hold_up_the_others() {
     gate.open();
     assert_eq!(first.response().text(), "slow");
 }
+
+#[test]
+fn an_app_that_comes_up_gets_what_was_held_before_what_comes_then() {
+    let (hook, app) = (Hook::new(), App::stopped());
+    let listen = hook.listen(["--forward-to", &app.url(), "--hold"]);
+    for n in 1..=3 {
+        post(&format!("{}/{n}", listen.url()), "{}").assert_queued();
+    }
+    app.start();
+    // It finds the app up before hook has looked for it.
+    assert_eq!(post(&format!("{}/4", listen.url()), "{}").text(), "ok");
+    let targets: Vec<_> = app.requests().iter().map(|r| r.target()).collect();
+    assert_eq!(targets, ["/1", "/2", "/3", "/4"]);
+}

@@ -246,3 +246,13 @@ fn http2_without_tls_works_too() {
     assert_eq!(request.header("x-one").as_deref(), Some("1"));
     assert_eq!(listen.event(1)["url"].as_str(), Some(url.as_str()));
 }
+
+#[test]
+fn the_port_of_a_url_is_none_that_the_system_gives_to_outgoing_connections() {
+    let hook = Hook::new();
+    let url = hook.listen(["--until", "path:/never"]).url();
+    let port: u16 = url.rsplit(':').next().and_then(|rest| rest.split('/').next()).unwrap().parse().unwrap();
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or("49152 65535".into());
+    let range: Vec<u16> = range.split_whitespace().map(|n| n.parse().unwrap()).collect();
+    assert!(!(range[0]..=range[1]).contains(&port), "{port} may be taken when {url} is wanted again");
+}

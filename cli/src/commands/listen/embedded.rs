@@ -82,9 +82,9 @@ pub async fn start(port: Option<u16>, names: &[EndpointName]) -> Result<(Embedde
     let listener = match port {
         Some(port) => match TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
             Ok(listener) => listener,
-            Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(taken)?,
+            Err(_) => on_a_new_port().await.map_err(taken)?,
         },
-        None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(taken)?,
+        None => on_a_new_port().await.map_err(taken)?,
     };
     let address = listener.local_addr().map_err(taken)?;
     let spool = platform::data_dir().join("spool");
@@ -113,6 +113,17 @@ pub async fn start(port: Option<u16>, names: &[EndpointName]) -> Result<(Embedde
     }));
     let relay = Relay { scheme: Scheme::Http, authority: address.to_string(), token: Some(secret), own: Some(server) };
     Ok((Embedded { relay, public_url, stop, task }, address.port()))
+}
+
+/// Listens on a port that can be had again next time: those that systems choose, they also give to outgoing connections.
+async fn on_a_new_port() -> std::io::Result<TcpListener> {
+    for _ in 0..100 {
+        let port = rand::random_range(20_000..30_000);
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            return Ok(listener);
+        }
+    }
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
 }
 
 impl Embedded {
