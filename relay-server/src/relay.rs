@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use crate::endpoint::Endpoint;
 use crate::inbox::Inbox;
 use crate::public_url::PublicUrl;
-use crate::registry::{ClaimError, Registry, RegistryError, TokenId};
+use crate::registry::{ClaimError, Registry, RegistryError, Run, TokenId};
 use crate::session::Session;
 
 /// What a relay is told at its start.
@@ -123,28 +123,22 @@ impl Relay {
     pub fn claim(
         &self,
         name: &EndpointName,
-        owner: TokenId,
+        session: &Session,
+        held: u64,
         mode: Mode,
         settings: Settings,
     ) -> Result<ClaimedEndpoint, ClaimError> {
+        let owner = session.owner;
         if mode == Mode::Mirror {
             let row = self.registry.endpoint(name)?.filter(|row| row.owner == owner);
             let row = row.ok_or(ClaimError::OwnedByAnother)?;
             return Ok(ClaimedEndpoint { endpoint: self.keep(name, row.settings), epoch: row.epoch });
         }
-        let claimed = self.registry.claim(name, owner, settings, now_ms())?;
+        let run = Run { instance: &session.instance, label: &session.label, held };
+        let claimed = self.registry.claim(name, owner, settings, run, now_ms())?;
         let endpoint = self.keep(name, settings);
         endpoint.set_settings(settings);
         Ok(ClaimedEndpoint { endpoint, epoch: claimed.epoch })
-    }
-
-    /// Whether another run of the same owner took the endpoint from this one, which must not take it back by reconnecting.
-    pub fn retired(&self, name: &EndpointName, session: &Session, mode: Mode) -> Option<wire::Superseded> {
-        let endpoint = lock(&self.endpoints).get(name).cloned()?;
-        if mode == Mode::Mirror {
-            return None;
-        }
-        endpoint.retired(&session.instance).map(|(by, at)| wire::Superseded { route: 0, by, at })
     }
 
     fn keep(&self, name: &EndpointName, settings: Settings) -> Arc<Endpoint> {
