@@ -1,6 +1,7 @@
 //! The relay as a whole: its configuration, its endpoints and sessions, and who may do what.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,11 +11,15 @@ use hook_proto::wire::{self, ToCli, to_cli};
 use hook_proto::{EndpointName, EventId, Mode, Settings};
 use ipnet::IpNet;
 
+use crate::body::Budget;
 use crate::endpoint::Endpoint;
 use crate::inbox::Inbox;
 use crate::public_url::PublicUrl;
 use crate::registry::{ClaimError, Registry, RegistryError, Run, TokenId};
 use crate::session::Session;
+
+/// Bytes of memory for all bodies that are on their way in.
+const ARRIVING: usize = 64 * 1024 * 1024;
 
 /// What a relay is told at its start.
 #[derive(Debug, Clone)]
@@ -66,6 +71,8 @@ pub struct Relay {
     pub config: Config,
     pub inbox: Arc<dyn Inbox>,
     pub registry: Registry,
+    /// Memory for bodies that are not complete yet.
+    pub arriving: Budget,
     endpoints: Mutex<HashMap<EndpointName, Arc<Endpoint>>>,
     sessions: Mutex<HashMap<u64, Arc<Session>>>,
     last_id: Mutex<EventId>,
@@ -86,6 +93,7 @@ impl Relay {
             config,
             inbox,
             registry,
+            arriving: Budget::new(ARRIVING),
             endpoints: Mutex::default(),
             sessions: Mutex::default(),
             last_id: Mutex::new(EventId::from_parts(0, 0)),
@@ -108,6 +116,11 @@ impl Relay {
         let id = if now > last.millis() { fresh } else { last.successor().unwrap_or(fresh) };
         *last = id;
         id
+    }
+
+    /// Whether this peer speaks for others, as a proxy does.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.config.trusted_proxies.iter().any(|net| net.contains(&peer))
     }
 
     /// Finds an endpoint that exists, attended or not.
