@@ -123,6 +123,11 @@ impl Relay {
         self.config.trusted_proxies.iter().any(|net| net.contains(&peer))
     }
 
+    /// Ids go on from here, whatever the clock says: a restart may find it set back.
+    pub fn ids_follow(&self, last: EventId) {
+        *lock(&self.last_id) = last;
+    }
+
     /// Finds an endpoint that exists, attended or not.
     pub fn endpoint(&self, name: &EndpointName) -> Result<Option<Arc<Endpoint>>, RegistryError> {
         if let Some(endpoint) = lock(&self.endpoints).get(name) {
