@@ -74,10 +74,13 @@ impl Lane {
         let lane = self.clone();
         let id = live.id;
         tokio::spawn(async move {
-            deliver::live(&lane, live).await;
+            let too_early = deliver::live(&lane, live).await;
             {
                 let mut queue = lock(&lane.queue);
-                queue.let_go(id);
+                match too_early {
+                    Some(live) => queue.put_back_live(id, live.ticket, live),
+                    None => queue.let_go(id),
+                }
                 queue.live_done();
             }
             lane.pump();
@@ -89,6 +92,12 @@ impl Lane {
         lock(&self.queue).push_owed(id, seq);
         self.hold_beyond().await;
         self.pump();
+    }
+
+    /// Queues an event that the relay hands over again, its sender having heard queued.
+    pub async fn turn_owed(self: &Arc<Self>, id: EventId, seq: u64) {
+        lock(&self.queue).turn_owed(id, seq);
+        self.push_owed(id, seq).await;
     }
 
     /// The relay handed over all that it held.
