@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::process::{Output, Process};
-use crate::{Listen, binaries};
+use crate::{Clock, Listen, binaries};
 
 pub struct Hook {
     home: TempDir,
@@ -33,6 +33,13 @@ impl Hook {
     #[must_use]
     pub fn with_env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// From now on every command reads this clock.
+    #[must_use]
+    pub fn under(mut self, clock: &Clock) -> Self {
+        self.environment.extend(clock.environment());
         self
     }
 

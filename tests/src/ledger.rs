@@ -35,6 +35,11 @@ pub struct Load {
 
 impl Load {
     pub fn start(url: &str, senders: usize) -> Self {
+        Self::paced(url, senders, Duration::ZERO)
+    }
+
+    /// Senders that each rest a while between two requests, for tests in which a request costs nothing.
+    pub fn paced(url: &str, senders: usize, rest: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let heard = Arc::new(Mutex::new(Vec::new()));
         let sent = Arc::new(AtomicUsize::new(0));
@@ -51,6 +56,7 @@ impl Load {
                             std::thread::sleep(Duration::from_millis(2));
                         }
                         heard.lock().unwrap().push(Heard { key, status, cut });
+                        std::thread::sleep(rest);
                     }
                 })
             })

@@ -7,11 +7,12 @@ use std::sync::Mutex;
 use tempfile::TempDir;
 
 use crate::process::{Output, Process};
-use crate::{binaries, wait_for};
+use crate::{Clock, binaries, wait_for};
 
 pub struct Relay {
     data: TempDir,
     args: Vec<String>,
+    environment: Vec<(String, String)>,
     address: Mutex<String>,
     process: Mutex<Process>,
 }
@@ -31,11 +32,21 @@ impl Relay {
     /// With further arguments, such as a public URL that makes tokens necessary.
     #[track_caller]
     pub fn with(args: &[&str]) -> Self {
+        Self::of(args, Vec::new())
+    }
+
+    /// With a clock of its own.
+    pub fn under(clock: &Clock) -> Self {
+        Self::of(&[], clock.environment())
+    }
+
+    #[track_caller]
+    fn of(args: &[&str], environment: Vec<(String, String)>) -> Self {
         let data = TempDir::with_prefix("hook-relay-").unwrap();
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-        let process = spawn(&data, "127.0.0.1:0", &args);
+        let process = spawn(&data, "127.0.0.1:0", &args, &environment);
         let address = ready(&process);
-        Self { data, args, address: Mutex::new(address), process: Mutex::new(process) }
+        Self { data, args, environment, address: Mutex::new(address), process: Mutex::new(process) }
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -50,6 +61,10 @@ impl Relay {
 
     pub fn data(&self) -> PathBuf {
         self.data.path().join("relay")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.lock().unwrap().pid()
     }
 
     pub fn kill9(&self) {
@@ -71,7 +86,7 @@ impl Relay {
         process.kill9();
         process.assert_did_not_panic();
         let address = self.address.lock().unwrap().clone();
-        *process = spawn(&self.data, &address, &self.args);
+        *process = spawn(&self.data, &address, &self.args, &self.environment);
         assert_eq!(ready(&process), address, "the relay is where it was");
     }
 
@@ -100,10 +115,11 @@ impl Relay {
     }
 }
 
-fn spawn(data: &TempDir, listen: &str, args: &[String]) -> Process {
+fn spawn(data: &TempDir, listen: &str, args: &[String], environment: &[(String, String)]) -> Process {
     let mut command = Command::new(binaries::hook_relay());
     command.args(["--listen", listen, "--data"]).arg(data.path().join("relay")).args(args);
     clean(&mut command, data);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     Process::start(&mut command, b"")
 }
 
