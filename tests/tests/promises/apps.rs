@@ -144,7 +144,7 @@ fn flaps_live(count: usize) {
     app.requests().iter().for_each(|r| *seen.entry(number(&r.target())).or_default() += 1);
     let kept = kept(&hook);
     assert_eq!(kept.len(), count);
-    let (mut undelivered, mut broken) = (0, 0);
+    let mut undelivered = 0;
     for (n, reply) in heard.iter().enumerate() {
         let (state, seen) = (kept[&n]["state"].as_str().unwrap(), seen.get(&n).copied().unwrap_or(0));
         let said = (reply.status, state, seen);
@@ -155,15 +155,12 @@ fn flaps_live(count: usize) {
                 undelivered += 1;
                 assert_eq!(seen, 0, "{n}: {reply:?}");
             }
-            502 => {
-                broken += 1;
-                assert!(state == "ended" && seen <= 1, "{n}: {said:?}");
-            }
+            // Its bytes were on their way when the app went.
+            502 => assert!(state == "ended" && seen <= 1, "{n}: {said:?}"),
             _ => panic!("{n}: {said:?}"),
         }
     }
     assert!(undelivered > 0, "the app was never down");
-    println!("{undelivered} undelivered, {broken} broken off");
     // What was not delivered is not sent by itself; a person may.
     let before = app.count();
     assert_eq!(post(&format!("{url}/1"), "{}").status, 200);

@@ -73,6 +73,12 @@ fn leaves_within(times: usize) {
             }
         }
     }
+    // All chunks, and not the line that ends them.
+    for rest in ["3\r\nabc\r\n", "3\r\nabc\r\n0\r\n", "3\r\nabc\r\n0\r\nx-t: 1\r\n"] {
+        let mut sender = Sender::to(&stage.listen.url());
+        sender.head("POST", "/half", &[("Transfer-Encoding", b"chunked")]).send(rest);
+        sender.leave();
+    }
     stage.assert_kept(&[]);
 }
 
