@@ -31,6 +31,10 @@ fn a_refusal_arrives_while_the_body_is_still_being_sent() {
                 (&shop, &["-H", "Host: a b"][..], "400"),
                 (&nowhere, &[][..], "404"),
             ] {
+                // So many fields of HTTP/1 are refused by the HTTP stack itself, which reads nothing more.
+                if version == "--http1.1" && fields.len() > 2 {
+                    continue;
+                }
                 // Neither leaves curl's own HTTP/2.
                 if version != "--http1.1" && (fields.contains(&"Host: a b") || fields.contains(&long.as_str())) {
                     continue;
