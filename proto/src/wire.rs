@@ -164,6 +164,9 @@ pub struct Open {
     /// Kept on the endpoint, so they hold while nobody listens.
     #[prost(message, optional, tag = "4")]
     pub settings: Option<Settings>,
+    /// The epoch in which this instance last held the endpoint; 0: it never did.
+    #[prost(uint64, tag = "5")]
+    pub held: u64,
 }
 
 /// How a session takes part in an endpoint.

@@ -32,8 +32,10 @@ golden! { from_cli, to_relay:
             name: "shop".into(),
             mode: Mode::Responder as i32,
             settings: Some(Settings { queued_status: 202, max_body: 5_242_880 }),
+            held: 0,
         },
-        "open.mirror" => Open { route: 2, name: "shop".into(), mode: Mode::Mirror as i32, settings: None },
+        "open.again" => Open { route: 1, name: "shop".into(), mode: Mode::Responder as i32, settings: None, held: 4 },
+        "open.mirror" => Open { route: 2, name: "shop".into(), mode: Mode::Mirror as i32, settings: None, held: 0 },
     }
     Ack { "ack" => Ack { streams: vec![1, 2, 300] }, "ack.one" => Ack { streams: vec![1] }, }
     Reply {

@@ -83,12 +83,8 @@ fn hello() -> impl Strategy<Value = Hello> {
 
 fn open() -> impl Strategy<Value = Open> {
     let settings = (small(), number()).prop_map(|(queued_status, max_body)| Settings { queued_status, max_body });
-    (small(), text(), enumeration(), option::of(settings)).prop_map(|(route, name, mode, settings)| Open {
-        route,
-        name,
-        mode,
-        settings,
-    })
+    (small(), text(), enumeration(), option::of(settings), number())
+        .prop_map(|(route, name, mode, settings, held)| Open { route, name, mode, settings, held })
 }
 
 fn reply() -> impl Strategy<Value = Reply> {

@@ -8,11 +8,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A body of at most this many bytes stays in memory.
 pub const IN_MEMORY: usize = 1024 * 1024;
 /// Pieces of a larger body are gathered up to this size before the file is written.
 const WRITE_SIZE: usize = 256 * 1024;
+/// What arrives is counted in such steps; a body of at most one is not counted.
+const STEP: usize = 16 * 1024;
 
 /// A complete body. Clones share the bytes.
 #[derive(Clone)]
@@ -109,12 +112,25 @@ fn within(len: u64, offset: u64, max: usize) -> usize {
     usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX).min(max)
 }
 
+/// The memory that all arriving bodies may have together. A body that finds none left goes to its file early.
+#[derive(Clone)]
+pub struct Budget(Arc<Semaphore>);
+
+impl Budget {
+    pub fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes / STEP)))
+    }
+}
+
 /// Takes in a body piece by piece.
 ///
 /// A writer whose `push` failed or was dropped half-way has lost bytes, and so refuses everything from then on.
 pub struct BodyWriter {
     spool_dir: Arc<Path>,
+    budget: Budget,
     held: Vec<u8>,
+    /// What of the budget is this body's.
+    share: Option<OwnedSemaphorePermit>,
     file: Option<Arc<File>>,
     written: u64,
     lost: bool,
@@ -122,8 +138,8 @@ pub struct BodyWriter {
 
 impl BodyWriter {
     /// Nothing is created in `spool_dir`, which must exist, before the body is too large for memory.
-    pub fn new(spool_dir: Arc<Path>) -> Self {
-        Self { spool_dir, held: Vec::new(), file: None, written: 0, lost: false }
+    pub fn new(spool_dir: Arc<Path>, budget: Budget) -> Self {
+        Self { spool_dir, budget, held: Vec::new(), share: None, file: None, written: 0, lost: false }
     }
 
     /// How many bytes were pushed.
@@ -141,7 +157,24 @@ impl BodyWriter {
         self.whole()?;
         self.held.extend_from_slice(&piece);
         let most = if self.file.is_some() { WRITE_SIZE } else { IN_MEMORY };
-        if self.held.len() > most { self.write().await } else { Ok(()) }
+        if self.held.len() > most || !self.may_hold() { self.write().await } else { Ok(()) }
+    }
+
+    /// Takes its share of the budget for what is held.
+    fn may_hold(&mut self) -> bool {
+        let has = self.share.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let missing = (self.held.len().saturating_sub(1) / STEP).saturating_sub(has);
+        if missing == 0 {
+            return true;
+        }
+        let Ok(more) = self.budget.0.clone().try_acquire_many_owned(u32::try_from(missing).unwrap_or(u32::MAX)) else {
+            return false;
+        };
+        match &mut self.share {
+            Some(share) => share.merge(more),
+            none => *none = Some(more),
+        }
+        true
     }
 
     pub async fn finish(mut self) -> io::Result<Body> {
@@ -176,7 +209,7 @@ impl BodyWriter {
         self.lost = false;
         self.file = Some(file);
         self.written += count as u64;
-        self.held.reserve(WRITE_SIZE);
+        self.share = None;
         Ok(())
     }
 
@@ -198,7 +231,7 @@ mod tests {
     use super::*;
 
     async fn written(dir: &Path, pieces: &[&[u8]]) -> Body {
-        let mut writer = BodyWriter::new(dir.into());
+        let mut writer = BodyWriter::new(dir.into(), Budget::new(2 * IN_MEMORY));
         for piece in pieces {
             writer.push(Bytes::copy_from_slice(piece)).await.unwrap();
         }
@@ -231,9 +264,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn bodies_that_find_no_memory_left_go_to_their_files_and_give_it_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let budget = Budget::new(IN_MEMORY);
+        let bytes: Vec<u8> = (0..IN_MEMORY as u32).map(|i| (i * 13 + (i >> 9)) as u8).collect();
+        for _ in 0..3 {
+            let mut writers: Vec<_> = (0..3).map(|_| BodyWriter::new(dir.path().into(), budget.clone())).collect();
+            for piece in bytes.chunks(10_000) {
+                for writer in &mut writers {
+                    writer.push(Bytes::copy_from_slice(piece)).await.unwrap();
+                }
+                let held: usize = writers.iter().map(|writer| writer.held.len()).sum();
+                assert!(held <= IN_MEMORY + 3 * STEP, "{held} bytes are in memory");
+            }
+            let mut spooled = 0;
+            for writer in writers {
+                let body = writer.finish().await.unwrap();
+                spooled += usize::from(matches!(body, Body::Spooled(_)));
+                assert!(body.chunk(0, usize::MAX).await.unwrap() == bytes);
+            }
+            assert!(spooled > 1, "there was memory for one at most");
+        }
+        let mut one = BodyWriter::new(dir.path().into(), budget);
+        one.push(bytes.clone().into()).await.unwrap();
+        assert!(matches!(one.finish().await.unwrap(), Body::Memory(_)), "all of it was given back");
+    }
+
+    #[tokio::test]
     async fn a_writer_that_lost_bytes_gives_no_body() {
         let dir = tempfile::tempdir().unwrap();
-        let mut writer = BodyWriter::new(dir.path().join("missing").into());
+        let mut writer = BodyWriter::new(dir.path().join("missing").into(), Budget::new(2 * IN_MEMORY));
         writer.push(Bytes::from(vec![0; IN_MEMORY])).await.unwrap();
         assert!(writer.push(Bytes::from_static(b"x")).await.is_err());
         assert!(writer.push(Bytes::from_static(b"x")).await.is_err());

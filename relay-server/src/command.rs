@@ -152,6 +152,9 @@ async fn serve(args: RelayArgs, data: &Path) -> Result<(), RelayError> {
         reply_cap: Config::DEFAULT_REPLY_CAP,
     };
     let relay = Arc::new(Relay::new(config, inbox.clone(), registry));
+    if let Some(last) = inbox.youngest() {
+        relay.ids_follow(last);
+    }
     let mut interrupt = signal(tokio::signal::unix::SignalKind::interrupt())?;
     let mut terminate = signal(tokio::signal::unix::SignalKind::terminate())?;
     say(&format!("Relay ready: {public_url} (listening on {address}, {} events in the inbox)", waiting.events));

@@ -1,6 +1,6 @@
 //! One endpoint while the relay runs: who is attached, what each sender waits for, and what is to be handed over.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 use hook_proto::wire::{self, to_cli};
@@ -9,11 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::inbox::Inbox;
 use crate::ledger::{Answered, Hold, Ledger};
-use crate::relay::now_ms;
 use crate::session::{Route, StreamReply};
-
-/// Runs that lost their place and are remembered.
-const MAX_RETIRED: usize = 256;
 
 pub struct Endpoint {
     pub name: EndpointName,
@@ -27,9 +23,6 @@ struct State {
     responder: Option<Route>,
     mirrors: Vec<Route>,
     waiting: HashMap<EventId, mpsc::UnboundedSender<Signal>>,
-    /// The run that held the endpoint last, and those that it was taken from: (instance, by whom, when).
-    last: Option<String>,
-    retired: VecDeque<(String, String, u64)>,
 }
 
 /// What the task that serves a sender is told.
@@ -75,26 +68,12 @@ impl Endpoint {
             state.mirrors.push(route);
             return None;
         }
-        let session = &route.session;
-        if let Some(last) = state.last.replace(session.instance.clone()).filter(|last| *last != session.instance) {
-            let taken = (last, session.label.clone(), now_ms());
-            state.retired.push_back(taken);
-            if state.retired.len() > MAX_RETIRED {
-                state.retired.pop_front();
-            }
-        }
         let old = state.responder.replace(route);
         if let Some(old) = &old {
             old.backlog.notify_one();
             state.lose_session();
         }
         old
-    }
-
-    /// By whom and when this run's place was taken, if it was.
-    pub fn retired(&self, instance: &str) -> Option<(String, u64)> {
-        let state = self.lock();
-        state.retired.iter().find(|(i, ..)| i == instance).map(|(_, by, at)| (by.clone(), *at))
     }
 
     /// Ends what a session has of this endpoint. A session that was replaced meanwhile changes nothing.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hook_proto::{EndpointName, Header, wire};
+use hook_proto::{Header, wire};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, Method, Request, StatusCode, Version, header};
@@ -23,32 +23,60 @@ use crate::reply::{SenderReply, refusal};
 const MAX_HEAD: usize = 64 * 1024;
 const MAX_FIELDS: usize = 256;
 
+/// Whom a request is for, once its form is known to be sound.
+enum For {
+    Own,
+    Endpoint { endpoint: Arc<Endpoint>, host: String, rest: String },
+}
+
 /// Serves one request.
 pub async fn serve(relay: Arc<Relay>, peer: IpAddr, request: Request<Incoming>) -> SenderReply {
-    let host = match checked_host(&request) {
-        Ok(host) => host,
-        Err(reason) => return refusal(StatusCode::BAD_REQUEST, reason, None),
-    };
+    match whom(&relay, &request) {
+        Ok(For::Own) => own::serve(relay, request).await,
+        Ok(For::Endpoint { endpoint, host, rest }) => event(relay, peer, request, &host, endpoint, rest).await,
+        Err(refused) => {
+            let (parts, body) = request.into_parts();
+            capture::unread(&parts, body);
+            *refused
+        }
+    }
+}
+
+fn whom(relay: &Relay, request: &Request<Incoming>) -> Result<For, Box<SenderReply>> {
+    let refusal = |status, reason: &str, retry_after| Box::new(refusal(status, reason, retry_after));
+    let host = checked_host(request).map_err(|reason| refusal(StatusCode::BAD_REQUEST, reason, None))?;
     let host = host.unwrap_or_else(|| relay.config.public_url.authority().to_owned());
     let head: usize = request.headers().iter().map(|(n, v)| n.as_str().len() + v.len() + 4).sum();
     if head + request.uri().path_and_query().map_or(0, |p| p.as_str().len()) > MAX_HEAD {
-        return refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the header fields are longer than 64 KiB.", None);
+        let reason = "the header fields are longer than 64 KiB.";
+        return Err(refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, reason, None));
     }
     // hyper counts the fields of HTTP/1 only.
     if request.headers().len() > MAX_FIELDS {
-        return refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "there are more than 256 header fields.", None);
+        let reason = "there are more than 256 header fields.";
+        return Err(refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, reason, None));
     }
     if has_other_transfer_coding(request.headers()) {
-        return refusal(StatusCode::NOT_IMPLEMENTED, "no transfer coding but chunked is known.", None);
+        return Err(refusal(StatusCode::NOT_IMPLEMENTED, "no transfer coding but chunked is known.", None));
     }
-    let path = request.uri().path().to_owned();
-    let name = match relay.config.public_url.place(&host.to_ascii_lowercase(), &path) {
-        Place::Own => return own::serve(relay, request).await,
-        Place::Nothing => None,
-        Place::Endpoint { name, rest } => public_url::name(name).map(|name| (name, rest.to_owned())),
+    let not_found = || refusal(StatusCode::NOT_FOUND, "no endpoint has this URL.", None);
+    let (name, rest) = match relay.config.public_url.place(&host.to_ascii_lowercase(), request.uri().path()) {
+        Place::Own => return Ok(For::Own),
+        Place::Nothing => return Err(not_found()),
+        Place::Endpoint { name, rest } => (public_url::name(name).ok_or_else(not_found)?, rest.to_owned()),
     };
-    let Some((name, rest)) = name else { return not_found() };
-    event(relay, peer, request, &host, name, rest).await
+    let endpoint = relay.endpoint(&name).map_err(|error| {
+        tracing::error!(%error, "the registry could not be read");
+        refusal(StatusCode::SERVICE_UNAVAILABLE, "the relay cannot read its registry.", Some(30))
+    })?;
+    let endpoint = endpoint.ok_or_else(not_found)?;
+    if request.method() == Method::CONNECT {
+        return Err(refusal(StatusCode::METHOD_NOT_ALLOWED, "this is not a proxy.", None));
+    }
+    if relay.is_stopping() || relay.inbox.broken() {
+        return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, "the relay restarts; send this again later.", Some(5)));
+    }
+    Ok(For::Endpoint { endpoint, host, rest })
 }
 
 async fn event(
@@ -56,23 +84,9 @@ async fn event(
     peer: IpAddr,
     request: Request<Incoming>,
     host: &str,
-    name: EndpointName,
+    endpoint: Arc<Endpoint>,
     rest: String,
 ) -> SenderReply {
-    let endpoint = match relay.endpoint(&name) {
-        Ok(Some(endpoint)) => endpoint,
-        Ok(None) => return not_found(),
-        Err(error) => {
-            tracing::error!(%error, "the registry could not be read");
-            return refusal(StatusCode::SERVICE_UNAVAILABLE, "the relay cannot read its registry.", Some(30));
-        }
-    };
-    if request.method() == Method::CONNECT {
-        return refusal(StatusCode::METHOD_NOT_ALLOWED, "this is not a proxy.", None);
-    }
-    if relay.is_stopping() || relay.inbox.broken() {
-        return refusal(StatusCode::SERVICE_UNAVAILABLE, "the relay restarts; send this again later.", Some(5));
-    }
     // From here on a restart waits for this sender.
     let guard = relay.begin_exchange();
     let (parts, body) = request.into_parts();
@@ -100,7 +114,7 @@ fn build(
     rest: String,
     received: capture::Received,
 ) -> StoredEvent {
-    let trusted = relay.config.trusted_proxies.iter().any(|net| net.contains(&peer));
+    let trusted = relay.trusts(peer);
     let told = |name: &str| {
         let lines: Vec<&str> = parts.headers.get_all(name).iter().filter_map(|v| v.to_str().ok()).collect();
         (trusted && !lines.is_empty()).then(|| lines.join(", "))
@@ -147,8 +161,8 @@ fn checked_host(request: &Request<Incoming>) -> Result<Option<String>, &'static 
         None => None,
         Some(value) => {
             let host = value.to_str().map_err(|_| "the Host field is not a host.")?;
-            if !host.is_empty() {
-                host.parse::<Authority>().map_err(|_| "the Host field is not a host.")?;
+            if !host.is_empty() && (host.contains('@') || host.parse::<Authority>().is_err()) {
+                return Err("the Host field is not a host.");
             }
             Some(host)
         }
@@ -204,8 +218,4 @@ fn not_captured(uncaptured: &Uncaptured) -> SenderReply {
             refusal(StatusCode::SERVICE_UNAVAILABLE, "the relay has no room for this body.", Some(30))
         }
     }
-}
-
-fn not_found() -> SenderReply {
-    refusal(StatusCode::NOT_FOUND, "no endpoint has this URL.", None)
 }

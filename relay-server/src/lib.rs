@@ -15,6 +15,7 @@ mod ingress;
 mod ledger;
 pub mod link;
 mod own;
+mod peers;
 pub mod public_url;
 pub mod registry;
 mod relay;

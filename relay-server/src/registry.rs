@@ -17,7 +17,8 @@ pub use token::{NewToken, Token, TokenId};
 
 const FORMAT: Format = Format {
     file: "relay.db",
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE tokens (
             -- Never given twice, since endpoints remember it.
             id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -34,7 +35,14 @@ const FORMAT: Format = Format {
             settings   BLOB NOT NULL,
             created_at INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
-    "],
+    ",
+        "
+        -- The run that took the endpoint last.
+        ALTER TABLE endpoints ADD COLUMN holder TEXT;
+        ALTER TABLE endpoints ADD COLUMN holder_label TEXT;
+        ALTER TABLE endpoints ADD COLUMN held_since INTEGER;
+    ",
+    ],
 };
 
 /// The tokens and endpoints of a relay, in `relay.db`. Other processes may use the same file at the same time.
@@ -59,6 +67,15 @@ pub struct EndpointRow {
     pub epoch: u64,
     pub settings: Settings,
     pub created_at: u64,
+}
+
+/// The run that wants an endpoint.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Run<'a> {
+    pub instance: &'a str,
+    pub label: &'a str,
+    /// The epoch in which it held the endpoint last; 0: it never did, so it takes over.
+    pub held: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +106,8 @@ pub enum RegistryError {
 pub enum ClaimError {
     #[error("the name belongs to another token")]
     OwnedByAnother,
+    #[error("{by} took the endpoint over")]
+    Superseded { by: String, at: u64 },
     #[error(transparent)]
     Registry(#[from] RegistryError),
 }
@@ -158,20 +177,33 @@ impl Registry {
     }
 
     /// Takes an endpoint for its owner: creates it, or raises its epoch. The settings replace those that were stored.
+    ///
+    /// A run that lost its place does not take it back by reconnecting: another one holds it in a later epoch.
     pub fn claim(
         &self,
         name: &EndpointName,
         owner: TokenId,
         settings: Settings,
+        run: Run<'_>,
         now_ms: u64,
     ) -> std::result::Result<Claimed, ClaimError> {
+        let owner = owner.to_row();
+        if run.held > 0
+            && let Some((by, at)) = self.with(|db| superseded(db, name, owner, run))?
+        {
+            return Err(ClaimError::Superseded { by, at });
+        }
         let epoch = self.with(|db| {
             let mut query = db.prepare_cached(
-                "INSERT INTO endpoints (name, owner, epoch, settings, created_at) VALUES (?1, ?2, 1, ?3, ?4)
-                 ON CONFLICT (name) DO UPDATE SET epoch = epoch + 1, settings = excluded.settings
+                "INSERT INTO endpoints (name, owner, epoch, settings, created_at, holder, holder_label, held_since)
+                 VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?4)
+                 ON CONFLICT (name) DO UPDATE SET epoch = epoch + 1, settings = excluded.settings,
+                     holder_label = excluded.holder_label, holder = excluded.holder,
+                     held_since = iif(holder IS excluded.holder, held_since, excluded.held_since)
                  WHERE owner = excluded.owner RETURNING epoch",
             )?;
-            let values = params![name.as_str(), owner.to_row(), settings.encode_to_vec(), signed(now_ms)];
+            let settings = settings.encode_to_vec();
+            let values = params![name.as_str(), owner, settings, signed(now_ms), run.instance, run.label];
             query.query_row(values, |row| row.get::<_, i64>(0)).optional()
         })?;
         let epoch = epoch.ok_or(ClaimError::OwnedByAnother)?.unsigned_abs();
@@ -216,6 +248,21 @@ impl Registry {
             _ => RegistryError::Sqlite(error),
         })
     }
+}
+
+/// Who holds the endpoint instead, and since when.
+fn superseded(
+    db: &Connection,
+    name: &EndpointName,
+    owner: i64,
+    run: Run<'_>,
+) -> rusqlite::Result<Option<(String, u64)>> {
+    let mut query = db.prepare_cached(
+        "SELECT holder_label, held_since FROM endpoints
+         WHERE name = ?1 AND owner = ?2 AND epoch > ?3 AND holder <> ?4",
+    )?;
+    let values = params![name.as_str(), owner, signed(run.held), run.instance];
+    query.query_row(values, |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))).optional()
 }
 
 const ENDPOINT_COLUMNS: &str = "name, owner, epoch, settings, created_at";

@@ -1,6 +1,7 @@
 //! The relay as a whole: its configuration, its endpoints and sessions, and who may do what.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,11 +11,15 @@ use hook_proto::wire::{self, ToCli, to_cli};
 use hook_proto::{EndpointName, EventId, Mode, Settings};
 use ipnet::IpNet;
 
+use crate::body::Budget;
 use crate::endpoint::Endpoint;
 use crate::inbox::Inbox;
 use crate::public_url::PublicUrl;
-use crate::registry::{ClaimError, Registry, RegistryError, TokenId};
+use crate::registry::{ClaimError, Registry, RegistryError, Run, TokenId};
 use crate::session::Session;
+
+/// Bytes of memory for all bodies that are on their way in.
+const ARRIVING: usize = 64 * 1024 * 1024;
 
 /// What a relay is told at its start.
 #[derive(Debug, Clone)]
@@ -66,6 +71,8 @@ pub struct Relay {
     pub config: Config,
     pub inbox: Arc<dyn Inbox>,
     pub registry: Registry,
+    /// Memory for bodies that are not complete yet.
+    pub arriving: Budget,
     endpoints: Mutex<HashMap<EndpointName, Arc<Endpoint>>>,
     sessions: Mutex<HashMap<u64, Arc<Session>>>,
     last_id: Mutex<EventId>,
@@ -86,6 +93,7 @@ impl Relay {
             config,
             inbox,
             registry,
+            arriving: Budget::new(ARRIVING),
             endpoints: Mutex::default(),
             sessions: Mutex::default(),
             last_id: Mutex::new(EventId::from_parts(0, 0)),
@@ -110,6 +118,16 @@ impl Relay {
         id
     }
 
+    /// Whether this peer speaks for others, as a proxy does.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.config.trusted_proxies.iter().any(|net| net.contains(&peer))
+    }
+
+    /// Ids go on from here, whatever the clock says: a restart may find it set back.
+    pub fn ids_follow(&self, last: EventId) {
+        *lock(&self.last_id) = last;
+    }
+
     /// Finds an endpoint that exists, attended or not.
     pub fn endpoint(&self, name: &EndpointName) -> Result<Option<Arc<Endpoint>>, RegistryError> {
         if let Some(endpoint) = lock(&self.endpoints).get(name) {
@@ -123,28 +141,22 @@ impl Relay {
     pub fn claim(
         &self,
         name: &EndpointName,
-        owner: TokenId,
+        session: &Session,
+        held: u64,
         mode: Mode,
         settings: Settings,
     ) -> Result<ClaimedEndpoint, ClaimError> {
+        let owner = session.owner;
         if mode == Mode::Mirror {
             let row = self.registry.endpoint(name)?.filter(|row| row.owner == owner);
             let row = row.ok_or(ClaimError::OwnedByAnother)?;
             return Ok(ClaimedEndpoint { endpoint: self.keep(name, row.settings), epoch: row.epoch });
         }
-        let claimed = self.registry.claim(name, owner, settings, now_ms())?;
+        let run = Run { instance: &session.instance, label: &session.label, held };
+        let claimed = self.registry.claim(name, owner, settings, run, now_ms())?;
         let endpoint = self.keep(name, settings);
         endpoint.set_settings(settings);
         Ok(ClaimedEndpoint { endpoint, epoch: claimed.epoch })
-    }
-
-    /// Whether another run of the same owner took the endpoint from this one, which must not take it back by reconnecting.
-    pub fn retired(&self, name: &EndpointName, session: &Session, mode: Mode) -> Option<wire::Superseded> {
-        let endpoint = lock(&self.endpoints).get(name).cloned()?;
-        if mode == Mode::Mirror {
-            return None;
-        }
-        endpoint.retired(&session.instance).map(|(by, at)| wire::Superseded { route: 0, by, at })
     }
 
     fn keep(&self, name: &EndpointName, settings: Settings) -> Arc<Endpoint> {

@@ -13,6 +13,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::ingress;
+use crate::peers::{Peers, Place};
 use crate::relay::Relay;
 use crate::reply::is_hop_by_hop;
 
@@ -23,13 +24,20 @@ const FIRST_BYTES: Duration = Duration::from_secs(10);
 /// Serves on the listener until `shutdown` completes; then lets running exchanges finish and returns.
 pub async fn run(listener: TcpListener, relay: Arc<Relay>, shutdown: impl Future<Output = ()>) {
     let server = server();
+    let peers = Arc::new(Peers::default());
     let graceful = GracefulShutdown::new();
     let mut second = tokio::time::interval(Duration::from_millis(500));
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((socket, peer)) => accept(&server, &graceful, relay.clone(), socket, peer.ip()),
+                Ok((socket, peer)) => {
+                    let peer = peer.ip().to_canonical();
+                    match peers.admit(peer, relay.trusts(peer)) {
+                        Some(place) => accept(&server, &graceful, relay.clone(), socket, peer, place),
+                        None => turn_away(&socket),
+                    }
+                }
                 Err(error) => {
                     // Out of file descriptors, most likely: those in use come back.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -80,9 +88,9 @@ fn accept(
     relay: Arc<Relay>,
     socket: TcpStream,
     peer: IpAddr,
+    place: Place,
 ) {
     let _ = socket.set_nodelay(true);
-    let peer = peer.to_canonical();
     let service = service_fn(move |request| {
         let relay = relay.clone();
         async move {
@@ -103,7 +111,14 @@ fn accept(
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(error, "a connection failed");
         }
+        drop(place);
     });
+}
+
+/// Tells whoever has too many connections why this one ends, without waiting for anything.
+fn turn_away(socket: &TcpStream) {
+    let reply = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let _ = socket.try_write(reply);
 }
 
 /// Waits until it can be told which version of HTTP is spoken.

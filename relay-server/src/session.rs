@@ -298,8 +298,11 @@ impl Open {
                 Err(bad) => return refuse("name", format!("\"{}\" is not a name: {bad}.", open.name)),
             }
         };
-        match self.attach(open.route, name, mode, settings) {
+        match self.attach(open, name, mode, settings) {
             Ok(()) => {}
+            Err(ClaimError::Superseded { by, at }) => {
+                send(&outbox, to_cli::Kind::Superseded(wire::Superseded { route: open.route, by, at }));
+            }
             Err(ClaimError::OwnedByAnother) => {
                 refuse("name", format!("name \"{}\" belongs to another token.", open.name));
             }
@@ -310,13 +313,15 @@ impl Open {
         }
     }
 
-    fn attach(&mut self, number: u32, name: EndpointName, mode: Mode, settings: Settings) -> Result<(), ClaimError> {
-        if let Some(superseded) = self.relay.retired(&name, &self.session, mode) {
-            let superseded = wire::Superseded { route: number, ..superseded };
-            send(&self.session.outbox, to_cli::Kind::Superseded(superseded));
-            return Ok(());
-        }
-        let claimed = self.relay.claim(&name, self.session.owner, mode, settings)?;
+    fn attach(
+        &mut self,
+        open: &wire::Open,
+        name: EndpointName,
+        mode: Mode,
+        settings: Settings,
+    ) -> Result<(), ClaimError> {
+        let number = open.route;
+        let claimed = self.relay.claim(&name, &self.session, open.held, mode, settings)?;
         let endpoint = claimed.endpoint;
         let route = Route { session: self.session.clone(), number, epoch: claimed.epoch, backlog: Arc::default() };
         let replaced = endpoint.attach(route.clone(), mode);

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::{Output, Process};
-use crate::{LIVENESS, Listen, binaries};
+use crate::{Clock, LIVENESS, Listen, binaries};
 
 pub struct Hook {
     home: TempDir,
@@ -43,6 +43,13 @@ impl Hook {
     #[must_use]
     pub fn with_env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// From now on every command reads this clock.
+    #[must_use]
+    pub fn under(mut self, clock: &Clock) -> Self {
+        self.environment.extend(clock.environment());
         self
     }
 

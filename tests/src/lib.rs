@@ -11,6 +11,10 @@
 
 mod app;
 mod binaries;
+mod chaos;
+mod clock;
+mod dice;
+mod h2;
 mod hook;
 mod http;
 mod ledger;
@@ -28,6 +32,10 @@ use std::time::{Duration, Instant};
 
 pub use app::{Answer, App, Arrival, Gate, Request};
 pub use binaries::hook_bench;
+pub use chaos::{Chaos, End, Fault, Storm};
+pub use clock::Clock;
+pub use dice::Dice;
+pub use h2::H2Sender;
 pub use hook::Hook;
 pub use http::Message;
 pub use ledger::{Heard, Ledger, Load};
@@ -60,13 +68,19 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// Waits until there is something, and gives it.
 #[track_caller]
-pub fn wait_for<T>(what: &str, mut there: impl FnMut() -> Option<T>) -> T {
-    let by = Instant::now() + LIVENESS;
+pub fn wait_for<T>(what: &str, there: impl FnMut() -> Option<T>) -> T {
+    wait_at_most(LIVENESS, what, there)
+}
+
+/// [`wait_for`] with a bound of its own, for what takes its time by design.
+#[track_caller]
+pub fn wait_at_most<T>(limit: Duration, what: &str, mut there: impl FnMut() -> Option<T>) -> T {
+    let by = Instant::now() + limit;
     loop {
         if let Some(found) = there() {
             return found;
         }
-        assert!(Instant::now() < by, "this did not happen within {LIVENESS:?}: {what}");
+        assert!(Instant::now() < by, "this did not happen within {limit:?}: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -86,7 +86,7 @@ impl Report {
 pub fn judge(books: &Books, allowed: Allowed) -> Report {
     let sent: HashMap<&str, &Heard> = books.heard.iter().map(|h| (h.key.as_str(), h)).collect();
     let promised: Vec<&Heard> = books.heard.iter().filter(|h| h.was_promised()).collect();
-    let events = books.heard.iter().filter(|h| !h.refused).count();
+    let events = books.heard.iter().filter(|h| h.port.is_some()).count();
     let mut report = Report { events, promised: promised.len(), ..Report::default() };
     let kept = kept(&books.journal, &sent, &mut report);
     let reached = reached(&books.arrivals, &sent, &mut report);
@@ -193,7 +193,7 @@ mod tests {
                 key: format!("n={n}"),
                 status: Some(200),
                 cut: false,
-                refused: false,
+                port: Some(1),
                 retry_after: None,
                 hash: [n; 32],
                 body: [n + 10; 32],

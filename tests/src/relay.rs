@@ -9,12 +9,13 @@ use tempfile::TempDir;
 use crate::hook::query;
 use crate::port::listen_on;
 use crate::process::{Output, Process};
-use crate::{binaries, wait_for};
+use crate::{Clock, binaries, wait_for};
 
 pub struct Relay {
     data: TempDir,
     args: Vec<String>,
     fault: Option<&'static str>,
+    environment: Vec<(String, String)>,
     address: Mutex<String>,
     process: Mutex<Process>,
 }
@@ -34,23 +35,29 @@ impl Relay {
     /// With further arguments, such as a public URL that makes tokens necessary.
     #[track_caller]
     pub fn with(args: &[&str]) -> Self {
-        Self::new(args, None)
+        Self::new(args, None, Vec::new())
     }
 
     /// A relay that breaks a promise on purpose: what `HOOK_SABOTAGE` may name is where `sabotage::is` is asked.
     #[track_caller]
     pub fn sabotaged(fault: &'static str) -> Self {
-        Self::new(&[], Some(fault))
+        Self::new(&[], Some(fault), vec![("HOOK_SABOTAGE".to_owned(), fault.to_owned())])
+    }
+
+    /// With a clock of its own.
+    #[track_caller]
+    pub fn under(clock: &Clock) -> Self {
+        Self::new(&[], None, clock.environment())
     }
 
     #[track_caller]
-    fn new(args: &[&str], fault: Option<&'static str>) -> Self {
+    fn new(args: &[&str], fault: Option<&'static str>, environment: Vec<(String, String)>) -> Self {
         let data = TempDir::with_prefix("hook-relay-").unwrap();
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
         let free = listen_on([127, 0, 0, 1].into()).local_addr().unwrap();
-        let process = spawn(&data, &free.to_string(), &args, fault);
+        let process = spawn(&data, &free.to_string(), &args, fault, &environment);
         let address = ready(&process);
-        Self { data, args, fault, address: Mutex::new(address), process: Mutex::new(process) }
+        Self { data, args, fault, environment, address: Mutex::new(address), process: Mutex::new(process) }
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -73,6 +80,10 @@ impl Relay {
         query(&self.data().join("inbox.db"), "SELECT count(*) FROM events")[0].try_into().unwrap()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.process.lock().unwrap().pid()
+    }
+
     pub fn kill9(&self) {
         self.process.lock().unwrap().kill9();
     }
@@ -92,7 +103,7 @@ impl Relay {
         process.kill9();
         process.assert_did_not_panic();
         let address = self.address.lock().unwrap().clone();
-        *process = spawn(&self.data, &address, &self.args, self.fault);
+        *process = spawn(&self.data, &address, &self.args, self.fault, &self.environment);
         assert_eq!(ready(&process), address, "the relay is where it was");
     }
 
@@ -121,12 +132,18 @@ impl Relay {
     }
 }
 
-fn spawn(data: &TempDir, listen: &str, args: &[String], fault: Option<&str>) -> Process {
+fn spawn(
+    data: &TempDir,
+    listen: &str,
+    args: &[String],
+    fault: Option<&str>,
+    environment: &[(String, String)],
+) -> Process {
     let program = fault.map_or_else(|| binaries::hook_relay().to_owned(), |_| binaries::sabotaged().join("hook-relay"));
     let mut command = Command::new(program);
     command.args(["--listen", listen, "--data"]).arg(data.path().join("relay")).args(args);
     clean(&mut command, data);
-    command.envs(fault.map(|fault| ("HOOK_SABOTAGE", fault)));
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     Process::start(&mut command, b"")
 }
 

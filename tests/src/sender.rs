@@ -90,6 +90,11 @@ impl Sender {
         (&self.stream).write_all(bytes.as_ref())
     }
 
+    /// Where it sends from.
+    pub fn port(&self) -> u16 {
+        self.stream.local_addr().unwrap().port()
+    }
+
     /// Sends a request's first line, its Host and these field lines. `behind` follows the URL's own path, raw.
     #[track_caller]
     pub fn head(&mut self, method: &str, behind: &str, fields: &[(&str, &[u8])]) -> &mut Self {

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 
 use super::endpoint::{Endpoint, Options, Way};
 use super::lane::{Lane, Slot};
+use super::queue::Ticket;
 use crate::activity::{Activity, Heard, Tried};
-use crate::forward::ConnectError;
 use crate::forward::attempt::{self, EventBody, Outcome, Try};
+use crate::forward::{ConnectError, Connection};
 use crate::journal::{self, Attempt, AttemptEnd, BodyKey, EventRow, Kind, NewAttempt, State, Turn};
 use crate::platform::now_ms;
 use crate::session::Replier;
@@ -26,34 +27,56 @@ pub struct Live {
     pub body: EventBody,
     pub path: String,
     pub replier: Option<Replier>,
+    /// Its place in the order.
+    pub ticket: Ticket,
     /// The attempt that was committed with the event.
     pub attempt: Option<u32>,
     pub received: Instant,
 }
 
-pub async fn live(lane: &Arc<Lane>, live: Live, slot: &mut Slot<'_>) {
-    let Some(endpoint) = lane.endpoint() else { return };
+/// Gives the event back when the app turns out to be up and older ones are owed to it.
+pub async fn live(lane: &Arc<Lane>, live: Live, slot: &mut Slot<'_>) -> Option<Live> {
+    let endpoint = lane.endpoint()?;
     let _running = lane.engine.begin();
     let was_down = lane.is_down();
     let begun = Instant::now();
     let connection = match lane.client.connect().await {
         Ok(connection) => connection,
-        Err(error) => return not_connected(lane, &endpoint, &live, live.attempt, &error, begun).await,
+        Err(error) => {
+            not_connected(lane, &endpoint, &live, live.attempt, &error, begun).await;
+            return None;
+        }
     };
     if was_down {
+        let older = lane.owed() > 0;
         lane.came_up();
+        if older {
+            return Some(live);
+        }
     }
+    send(lane, &endpoint, live, connection, begun, slot).await;
+    None
+}
+
+async fn send(
+    lane: &Arc<Lane>,
+    endpoint: &Arc<Endpoint>,
+    live: Live,
+    connection: Connection,
+    begun: Instant,
+    slot: &mut Slot<'_>,
+) {
     let n = match live.attempt {
         Some(n) => n,
         None => match begin(lane, live.id, &live.row, &live.path, Kind::Live).await {
             Some(n) => n,
-            None => return elsewhere(&endpoint, &live).await,
+            None => return elsewhere(endpoint, &live).await,
         },
     };
     let this = this(&live.row, &live.body, &live.path, n, &endpoint.options);
     let outcome = attempt::run(&lane.engine.journal, &lane.client, connection, &this, live.replier.as_ref()).await;
     if let Some(error) = &outcome.not_connected {
-        return not_connected(lane, &endpoint, &live, Some(n), error, begun).await;
+        return not_connected(lane, endpoint, &live, Some(n), error, begun).await;
     }
     let mut heard = if outcome.answered_sender { Heard::App } else { Heard::Queued };
     if let (Some(replier), false) = (&live.replier, outcome.answered_sender) {
@@ -66,7 +89,7 @@ pub async fn live(lane: &Arc<Lane>, live: Live, slot: &mut Slot<'_>) {
         }
     }
     let retry = heard == Heard::Queued && live.replier.as_ref().is_none_or(|r| !r.is_waiting());
-    ended(lane, &endpoint, &live.row, n, Kind::Live, outcome, heard, retry, slot).await;
+    ended(lane, endpoint, &live.row, n, Kind::Live, outcome, heard, retry, slot).await;
 }
 
 /// An event that is owed: from an earlier run, an absence, a hold, or a retry.

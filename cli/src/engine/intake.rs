@@ -217,7 +217,7 @@ impl Engine {
         if let Some(replier) = &replier {
             deadline::watch(self, endpoint, replier, row.clone());
         }
-        lane.fill_live(ticket, Live { id: incoming.id, row, body, path, replier, attempt, received });
+        lane.fill_live(ticket, Live { id: incoming.id, row, body, path, replier, ticket, attempt, received });
     }
 
     /// A known event is never a second row, and nothing is sent for it twice.
@@ -231,7 +231,10 @@ impl Engine {
     ) {
         // Owed and known, it may be owed to nobody's queue: a run of this machine that was superseded had it.
         if let (Handled::OwedAgain | Handled::Known { owed: true }, Some((lane, _))) = (handled, &plan.lane) {
-            lane.push_owed(incoming.id, seq).await;
+            match incoming.hand_over {
+                HandOver::Queued => lane.turn_owed(incoming.id, seq).await,
+                _ => lane.push_owed(incoming.id, seq).await,
+            }
         }
         if let Some(replier) = &incoming.replier {
             replier.by_hook(endpoint.options.queued_status, &incoming.head.id, "queued", "").await;

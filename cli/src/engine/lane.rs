@@ -97,8 +97,12 @@ impl Lane {
         let id = live.id;
         tokio::spawn(async move {
             let mut slot = Slot { lane: &lane, release: Some(Queue::live_done) };
-            deliver::live(&lane, live, &mut slot).await;
-            lock(&lane.queue).let_go(id);
+            let too_early = deliver::live(&lane, live, &mut slot).await;
+            let mut queue = lock(&lane.queue);
+            match too_early {
+                Some(live) => queue.put_back_live(id, live.ticket, live),
+                None => queue.let_go(id),
+            }
         });
     }
 
@@ -107,6 +111,12 @@ impl Lane {
         lock(&self.queue).push_owed(id, seq);
         self.hold_beyond().await;
         self.pump();
+    }
+
+    /// Queues an event that the relay hands over again, its sender having heard queued.
+    pub async fn turn_owed(self: &Arc<Self>, id: EventId, seq: u64) {
+        lock(&self.queue).turn_owed(id, seq);
+        self.push_owed(id, seq).await;
     }
 
     /// The relay handed over all that it held.

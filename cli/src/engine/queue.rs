@@ -28,8 +28,11 @@ pub struct Queue<L> {
 
 #[derive(Debug)]
 struct Slot<L> {
+    id: EventId,
     ticket: Ticket,
     live: Option<L>,
+    /// Its number in the journal, when it turned owed before it was filled.
+    owed: Option<u64>,
 }
 
 /// A live event's place in the order.
@@ -70,7 +73,7 @@ impl<L> Queue<L> {
         self.live_running += usize::from(placed);
         self.tickets += 1;
         let ticket = Ticket { number: self.tickets, placed };
-        self.live.push_back(Slot { ticket, live: None });
+        self.live.push_back(Slot { id, ticket, live: None, owed: None });
         ticket
     }
 
@@ -78,7 +81,28 @@ impl<L> Queue<L> {
     pub fn fill_live(&mut self, ticket: Ticket, live: L) {
         if let Some(at) = self.slot(ticket) {
             self.live[at].live = Some(live);
+            if let Some(seq) = self.live[at].owed {
+                self.turn_owed(self.live[at].id, seq);
+            }
         }
+    }
+
+    /// It was about to be sent when older ones turned out to be owed: it waits its turn behind them.
+    pub fn put_back_live(&mut self, id: EventId, ticket: Ticket, live: L) {
+        let at = self.live.partition_point(|slot| slot.ticket.number < ticket.number);
+        let ticket = Ticket { placed: false, ..ticket };
+        self.live.insert(at, Slot { id, ticket, live: Some(live), owed: None });
+    }
+
+    /// A live event that waits is owed from now on, since its sender has heard queued: it has its place among those.
+    pub fn turn_owed(&mut self, id: EventId, seq: u64) {
+        let Some(at) = self.live.iter().position(|slot| slot.id == id && !slot.ticket.placed) else { return };
+        if self.live[at].live.is_none() {
+            self.live[at].owed = Some(seq);
+            return;
+        }
+        self.live.remove(at);
+        self.put_back(id, seq);
     }
 
     /// It will not come.
@@ -139,6 +163,7 @@ impl<L> Queue<L> {
     pub fn next(&mut self) -> Option<Next<L>> {
         if !self.down
             && self.owed_running < self.owed_limit
+            && self.owed_running + self.live_running < self.live_limit
             && self.coming.first().is_none_or(|coming| self.owed.first_key_value().is_some_and(|(id, _)| id < coming))
             && let Some((id, seq)) = self.owed.pop_first()
         {
@@ -233,6 +258,16 @@ mod tests {
     }
 
     #[test]
+    fn one_at_a_time_means_both_kinds_together() {
+        let mut queue = caught_up(1, 1);
+        live(&mut queue, 1, 'a');
+        queue.push_owed(id(2), 2);
+        assert_eq!([queue.next(), queue.next()], [Some(Next::Live('a')), None]);
+        queue.live_done();
+        assert_eq!(queue.next(), Some(Next::Owed(id(2), 2)));
+    }
+
+    #[test]
     fn live_events_start_in_order_of_arrival_whichever_is_journaled_first() {
         let mut queue = caught_up(2, 1);
         let tickets: Vec<Ticket> = (1..=3).map(|n| queue.expect_live(id(n))).collect();
@@ -241,6 +276,45 @@ mod tests {
         queue.fill_live(tickets[2], 'c');
         assert_eq!(queue.next(), None);
         queue.fill_live(tickets[0], 'a');
+        assert_eq!([queue.next(), queue.next(), queue.next()], [Some(Next::Live('a')), Some(Next::Live('b')), None]);
+        queue.live_done();
+        assert_eq!(queue.next(), Some(Next::Live('c')));
+    }
+
+    #[test]
+    fn a_live_event_that_turns_owed_has_its_place_among_the_owed() {
+        let mut queue = Queue::new(2, 1);
+        live(&mut queue, 1, 'a');
+        let coming = queue.expect_live(id(2));
+        queue.push_owed(id(3), 3);
+        queue.turn_owed(id(1), 1);
+        queue.turn_owed(id(2), 2);
+        queue.turn_owed(id(7), 7);
+        queue.fill_live(coming, 'b');
+        live(&mut queue, 4, 'c');
+        queue.caught_up();
+        for n in 1..=3 {
+            assert_eq!(queue.next(), Some(Next::Owed(id(n), n as u64)));
+            queue.owed_done(id(n));
+        }
+        assert_eq!((queue.next(), queue.next()), (Some(Next::Live('c')), None));
+    }
+
+    #[test]
+    fn live_events_that_were_too_early_wait_in_their_order_behind_what_is_owed() {
+        let mut queue = caught_up(2, 1);
+        queue.down = true;
+        queue.push_owed(id(1), 1);
+        let tickets: Vec<Ticket> = (2..=4).map(|n| queue.expect_live(id(n))).collect();
+        tickets.iter().zip(['a', 'b', 'c']).for_each(|(ticket, name)| queue.fill_live(*ticket, name));
+        assert_eq!([queue.next(), queue.next()], [Some(Next::Live('a')), Some(Next::Live('b'))]);
+        queue.down = false;
+        for (n, name) in [(3, 'b'), (2, 'a')] {
+            queue.put_back_live(id(n), tickets[n as usize - 2], name);
+            queue.live_done();
+        }
+        assert_eq!([queue.next(), queue.next()], [Some(Next::Owed(id(1), 1)), None]);
+        queue.owed_done(id(1));
         assert_eq!([queue.next(), queue.next(), queue.next()], [Some(Next::Live('a')), Some(Next::Live('b')), None]);
         queue.live_done();
         assert_eq!(queue.next(), Some(Next::Live('c')));

@@ -7,5 +7,5 @@ mod client;
 mod request;
 
 pub use attempt::{Outcome, Try};
-pub use client::{Client, ConnectError};
+pub use client::{Client, ConnectError, Connection};
 pub use request::{HostField, Shape};

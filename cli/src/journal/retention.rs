@@ -29,6 +29,9 @@ pub fn prune(connection: &Connection, now: u64, keep_ms: u64, keep_bytes: u64) -
         return Ok(Pruned::ClockJumped);
     }
     let oldest = if used(connection)? > keep_bytes { u64::MAX >> 1 } else { now.saturating_sub(keep_ms) };
+    if is_jump(connection, oldest)? {
+        return Ok(Pruned::ClockJumped);
+    }
     let mut settled = connection.prepare_cached(
         "SELECT seq, id FROM events WHERE received_at < ?1 AND state NOT IN ('owed', 'retrying', 'held')
             AND seq < (SELECT max(seq) FROM events)
@@ -49,6 +52,15 @@ pub fn prune(connection: &Connection, now: u64, keep_ms: u64, keep_bytes: u64) -
         connection.prepare_cached("DELETE FROM event_parts WHERE id = ?1")?.execute([id])?;
     }
     Ok(if batch.is_empty() { Pruned::Nothing } else { Pruned::Some(batch.len()) })
+}
+
+/// Whether years lie between what would go and what would stay. A clock that ran ahead leaves such a gap: it gave its time to
+/// the newest events, and made fresh ones old.
+fn is_jump(connection: &Connection, oldest: u64) -> rusqlite::Result<bool> {
+    let at = |sql: &str| connection.prepare_cached(sql)?.query_row([oldest], |r| r.get::<_, Option<u64>>(0));
+    let goes = at("SELECT max(received_at) FROM events WHERE received_at < ?1")?;
+    let stays = at("SELECT min(received_at) FROM events WHERE received_at >= ?1")?;
+    Ok(goes.zip(stays).is_some_and(|(goes, stays)| stays - goes > AHEAD))
 }
 
 /// The bytes of the file that hold something.

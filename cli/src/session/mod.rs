@@ -27,6 +27,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 pub struct Wanted {
     pub endpoint: Arc<Endpoint>,
     pub settings: Settings,
+    /// The epoch in which it was held last; 0: not yet.
+    pub held: u64,
 }
 
 /// Called with the public URLs once every endpoint is open for the first time.

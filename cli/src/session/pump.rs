@@ -133,6 +133,7 @@ impl Connection {
                 name: route.wanted.endpoint.name.clone(),
                 mode: mode.into(),
                 settings: Some(route.wanted.settings),
+                held: route.wanted.held,
             }));
         }
         let mut nonce = 0;
@@ -204,6 +205,10 @@ impl Connection {
                 if let Some(route) = self.routes.get_mut(opened.route.wrapping_sub(1) as usize) {
                     route.epoch = Some(opened.epoch);
                     route.url = opened.public_url;
+                    let same = |w: &&mut Wanted| Arc::ptr_eq(&w.endpoint, &route.wanted.endpoint);
+                    if let Some(wanted) = session.wanted.iter_mut().find(same) {
+                        wanted.held = opened.epoch;
+                    }
                 }
             }
             Kind::Refused(refused) if refused.code == "storage" => {

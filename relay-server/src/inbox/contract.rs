@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hook_proto::{EndpointName, EventHead, EventId, Header};
 
 use super::{Inbox, InboxError, Limits, Pending, StoredEvent, Usage};
-use crate::body::{Body, BodyWriter};
+use crate::body::{Body, BodyWriter, Budget, IN_MEMORY};
 
 mod model;
 
@@ -61,7 +61,7 @@ pub(super) fn event_of(dir: &Path, endpoint: &str, n: u64, size: usize) -> Arc<S
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let bytes: Vec<u8> = (0..size).map(|i| (i as u64 * 31 + n + (i >> 11) as u64) as u8).collect();
     let body = runtime.block_on(async {
-        let mut writer = BodyWriter::new(dir.into());
+        let mut writer = BodyWriter::new(dir.into(), Budget::new(64 * IN_MEMORY));
         for piece in bytes.chunks(100_000) {
             writer.push(Bytes::copy_from_slice(piece)).await.unwrap();
         }

@@ -61,6 +61,7 @@ pub struct SqliteInbox {
     commands: Option<mpsc::Sender<Command>>,
     reads: Option<mpsc::Sender<Read>>,
     threads: Vec<JoinHandle<()>>,
+    youngest: Option<EventId>,
     /// Held until the threads have ended.
     _lock: File,
 }
@@ -81,6 +82,8 @@ impl SqliteInbox {
         db.pragma_update(None, "wal_autocheckpoint", 0).map_err(sqlite)?;
         db.pragma_update(None, "cache_size", -16_000).map_err(sqlite)?;
 
+        let youngest: Option<String> =
+            db.query_row("SELECT max(id) FROM events", [], |row| row.get(0)).map_err(sqlite)?;
         let shared = Arc::new(Shared::new(limits, held(&db).map_err(sqlite)?));
         let (wal, checkpoint) = Wal::new(&path, database::connect(&path)?, shared.clone());
         let writer = Writer::new(db, Arc::clone(&shared), wal, Ballast::new(dir)).map_err(sqlite)?;
@@ -97,7 +100,13 @@ impl SqliteInbox {
             spawn("inbox-read-large", move || large.run(&large_queue)).map_err(io)?,
             spawn("inbox-checkpoint", checkpoint).map_err(io)?,
         ];
-        Ok(Self { shared, commands: Some(commands), reads: Some(reads), threads, _lock: lock })
+        let youngest = youngest.and_then(|id| id.parse().ok());
+        Ok(Self { shared, commands: Some(commands), reads: Some(reads), threads, youngest, _lock: lock })
+    }
+
+    /// The highest id that it held when it was opened; ids say the order of arrival, so new ones must be higher.
+    pub fn youngest(&self) -> Option<EventId> {
+        self.youngest
     }
 
     fn read(&self, read: Read) {

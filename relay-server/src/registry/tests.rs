@@ -1,6 +1,6 @@
 use hook_proto::{EndpointName, Settings};
 
-use super::{ClaimError, Registry, RegistryError, TokenId};
+use super::{ClaimError, Registry, RegistryError, Run, TokenId};
 use crate::database::OpenError;
 
 fn name(text: &str) -> EndpointName {
@@ -74,23 +74,46 @@ fn an_endpoint_stays_with_its_owner_and_its_epoch_rises() {
         let ann = registry.create_token("ann", 0, [1; 32]).unwrap().id;
         let bob = registry.create_token("bob", 0, [2; 32]).unwrap().id;
         let settings = Settings { queued_status: 202, max_body: 0 };
-        assert_eq!(registry.claim(&name("shop"), ann, settings, 50).unwrap().epoch, 1);
-        assert_eq!(registry.claim(&name("local"), TokenId::LOCAL, settings, 60).unwrap().epoch, 1);
+        assert_eq!(registry.claim(&name("shop"), ann, settings, Run::default(), 50).unwrap().epoch, 1);
+        assert_eq!(registry.claim(&name("local"), TokenId::LOCAL, settings, Run::default(), 60).unwrap().epoch, 1);
         (ann, bob)
     };
     let registry = Registry::open(dir.path()).unwrap();
-    let refused = registry.claim(&name("shop"), bob, Settings::default(), 70);
+    let refused = registry.claim(&name("shop"), bob, Settings::default(), Run::default(), 70);
     assert!(matches!(refused, Err(ClaimError::OwnedByAnother)));
     let row = registry.endpoint(&name("shop")).unwrap().unwrap();
     assert_eq!((row.owner, row.epoch, row.settings.queued_status, row.created_at), (ann, 1, 202, 50));
 
     let settings = Settings { queued_status: 0, max_body: 9 };
-    assert_eq!(registry.claim(&name("shop"), ann, settings, 80).unwrap().epoch, 2);
+    assert_eq!(registry.claim(&name("shop"), ann, settings, Run::default(), 80).unwrap().epoch, 2);
     let row = registry.endpoint(&name("shop")).unwrap().unwrap();
     assert_eq!((row.epoch, row.settings, row.created_at), (2, settings, 50));
     let all: Vec<_> = registry.list_endpoints().unwrap().into_iter().map(|row| row.name).collect();
     assert_eq!(all, [name("local"), name("shop")]);
     assert_eq!(registry.endpoint(&name("nobody")).unwrap(), None);
+}
+
+#[test]
+fn a_run_that_lost_its_place_does_not_get_it_back_by_coming_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = || Registry::open(dir.path()).unwrap();
+    let claim = |registry: &Registry, instance, held, at| {
+        let run = Run { instance, label: instance, held };
+        registry.claim(&name("shop"), TokenId::LOCAL, Settings::default(), run, at).map(|claimed| claimed.epoch)
+    };
+    let first = registry();
+    assert_eq!(claim(&first, "old", 0, 10).unwrap(), 1);
+    assert_eq!(claim(&first, "old", 1, 20).unwrap(), 2, "it comes back");
+    assert_eq!(claim(&first, "new", 0, 30).unwrap(), 3, "another one takes over");
+    assert_eq!(claim(&first, "new", 3, 40).unwrap(), 4);
+    drop(first);
+    for registry in [registry(), registry()] {
+        let Err(ClaimError::Superseded { by, at }) = claim(&registry, "old", 2, 50) else { panic!("not superseded") };
+        assert_eq!((by.as_str(), at), ("new", 30), "who, and since when");
+    }
+    assert_eq!(claim(&registry(), "old", 0, 60).unwrap(), 5, "unless a person starts it again");
+    // A registry that went back in time knows less than the run does.
+    assert_eq!(claim(&registry(), "new", 9, 70).unwrap(), 6);
 }
 
 #[test]
@@ -112,9 +135,9 @@ fn a_file_of_a_newer_version_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     drop(Registry::open(dir.path()).unwrap());
     let db = rusqlite::Connection::open(dir.path().join("relay.db")).unwrap();
-    db.pragma_update(None, "user_version", 2).unwrap();
+    db.pragma_update(None, "user_version", 3).unwrap();
     drop(db);
     let refused = Registry::open(dir.path()).err().unwrap();
-    assert!(matches!(refused, OpenError::Newer { found: 2, known: 1, .. }));
+    assert!(matches!(refused, OpenError::Newer { found: 3, known: 2, .. }));
     assert!(refused.to_string().contains("not touched"));
 }

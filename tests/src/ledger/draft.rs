@@ -28,6 +28,13 @@ impl Draft {
         Self { method, behind: format!("/{path}?{}", key(n)), fields, body }
     }
 
+    /// One that is as small as can be.
+    pub fn plain(n: usize) -> Self {
+        let key = key(n);
+        let body = format!("{{\"key\":\"{key}\"}}").into_bytes();
+        Self { method: "POST", behind: format!("?{key}"), fields: Vec::new(), body }
+    }
+
     /// What must be the same wherever the request arrives.
     pub fn hash(&self) -> Hash {
         let fields = self.fields.iter().map(|(name, value)| (*name, value.as_slice()));
@@ -35,9 +42,9 @@ impl Draft {
     }
 }
 
-/// The query that no other request of its load has.
+/// The query that no other request of its load has. All are of one length, so that none is part of another.
 pub fn key(n: usize) -> String {
-    format!("n={n}")
+    format!("n={n:06}")
 }
 
 /// Method, target, marked fields in order, body.

@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ pub struct Heard {
     pub status: Option<u16>,
     /// The answer broke off, so a sender does not count it.
     pub cut: bool,
-    /// Nobody took the connection, so nothing was sent.
-    pub refused: bool,
+    /// Where it was sent from; none when nobody took the connection.
+    pub port: Option<u16>,
     /// The Retry-After of its answer.
     pub retry_after: Option<String>,
     /// Of all that must arrive, and of the body alone.
@@ -43,6 +43,14 @@ pub struct Heard {
 }
 
 impl Heard {
+    /// Sends one small request with this number, on a connection of its own.
+    pub fn one(url: &str, number: usize) -> Self {
+        let (lines, _) = mpsc::channel();
+        let shared = Shared::new(url, Kind { plain: true, rest: Duration::ZERO });
+        shared.sent.store(number, Ordering::SeqCst);
+        shared.send_one(&mut None, &lines)
+    }
+
     pub fn was_promised(&self) -> bool {
         !self.cut && self.status.is_some_and(|s| (200..300).contains(&s))
     }
@@ -68,10 +76,21 @@ pub struct Load {
     dir: TempDir,
 }
 
+#[derive(Clone, Copy)]
+struct Kind {
+    /// Small requests, each on a connection of its own.
+    plain: bool,
+    /// Between two requests of a sender.
+    rest: Duration,
+}
+
 struct Shared {
     url: String,
     seed: u64,
+    kind: Kind,
     stop: AtomicBool,
+    /// Senders read this for as long as they have a request out, so who writes it knows that none has.
+    paused: RwLock<bool>,
     sent: AtomicUsize,
     promised: AtomicUsize,
     clock: AtomicU64,
@@ -79,16 +98,23 @@ struct Shared {
 }
 
 impl Load {
+    /// All sorts of requests, on connections that are used again and on new ones.
     pub fn start(url: &str, senders: usize) -> Self {
-        let shared = Arc::new(Shared {
-            url: url.to_owned(),
-            seed: seed(),
-            stop: AtomicBool::new(false),
-            sent: AtomicUsize::new(0),
-            promised: AtomicUsize::new(0),
-            clock: AtomicU64::new(0),
-            heard: Mutex::default(),
-        });
+        Self::of(url, senders, Kind { plain: false, rest: Duration::ZERO })
+    }
+
+    /// Small requests, each on a connection of its own.
+    pub fn plain(url: &str, senders: usize) -> Self {
+        Self::of(url, senders, Kind { plain: true, rest: Duration::ZERO })
+    }
+
+    /// Senders that each rest a while between two requests, for tests in which a request costs nothing.
+    pub fn paced(url: &str, senders: usize, rest: Duration) -> Self {
+        Self::of(url, senders, Kind { plain: false, rest })
+    }
+
+    fn of(url: &str, senders: usize, kind: Kind) -> Self {
+        let shared = Arc::new(Shared::new(url, kind));
         let dir = TempDir::with_prefix("hook-ledger-").unwrap();
         let book = Book::open(&dir.path().join("ledger"));
         let threads = (0..senders)
@@ -97,8 +123,16 @@ impl Load {
                 std::thread::spawn(move || {
                     let mut connection = None;
                     while !shared.stop.load(Ordering::SeqCst) {
+                        let paused = shared.paused.read().unwrap();
+                        if *paused {
+                            drop(paused);
+                            std::thread::sleep(Duration::from_millis(2));
+                            continue;
+                        }
                         let heard = shared.send_one(&mut connection, &lines);
-                        if heard.refused || heard.status == Some(503) {
+                        drop(paused);
+                        std::thread::sleep(shared.kind.rest);
+                        if heard.port.is_none() || heard.status == Some(503) {
                             // Nobody is there, or there is no room; a sender does not spin either.
                             std::thread::sleep(Duration::from_millis(10));
                         }
@@ -107,6 +141,20 @@ impl Load {
             })
             .collect();
         Self { shared, threads, book, dir }
+    }
+
+    /// Waits until every request that is out was answered or broken off, and lets no further one out until [`Load::resume`].
+    pub fn pause(&self) {
+        *self.shared.paused.write().unwrap() = true;
+    }
+
+    pub fn resume(&self) {
+        *self.shared.paused.write().unwrap() = false;
+    }
+
+    /// What every request that is over heard.
+    pub fn heard(&self) -> Vec<Heard> {
+        self.shared.heard.lock().unwrap().clone()
     }
 
     /// How many senders heard a 2xx.
@@ -171,15 +219,30 @@ impl Ledger {
 }
 
 impl Shared {
+    fn new(url: &str, kind: Kind) -> Self {
+        Self {
+            url: url.to_owned(),
+            seed: seed(),
+            kind,
+            stop: AtomicBool::new(false),
+            paused: RwLock::new(false),
+            sent: AtomicUsize::new(0),
+            promised: AtomicUsize::new(0),
+            clock: AtomicU64::new(0),
+            heard: Mutex::default(),
+        }
+    }
+
     fn send_one(&self, connection: &mut Option<Sender>, lines: &mpsc::Sender<String>) -> Heard {
         let n = self.sent.fetch_add(1, Ordering::SeqCst);
-        let draft = Draft::new(self.seed, n);
+        let draft = if self.kind.plain { Draft::plain(n) } else { Draft::new(self.seed, n) };
         let (hash, body) = (draft.hash(), Sha256::digest(&draft.body).into());
         let _ = lines.send(format!("sent {n} {} {} {} {}\n", draft.method, draft.behind, draft.body.len(), hex(&hash)));
         let sent_at = self.clock.fetch_add(1, Ordering::SeqCst);
         // Some on a connection of their own, most on one that is used again.
-        let again = connection.take().filter(|_| !n.is_multiple_of(4)).map_or_else(|| Sender::try_to(&self.url), Ok);
-        let refused = again.is_err();
+        let reused = connection.take().filter(|_| !self.kind.plain && !n.is_multiple_of(4));
+        let again = reused.map_or_else(|| Sender::try_to(&self.url), Ok);
+        let port = again.as_ref().ok().map(Sender::port);
         let response = again.and_then(|mut sender| {
             let response = post_draft(&mut sender, &draft)?;
             *connection = Some(sender).filter(|_| response.stays_open());
@@ -190,7 +253,7 @@ impl Shared {
             key: draft::key(n),
             status: response.as_ref().map(|r| r.status),
             cut: response.as_ref().is_some_and(|r| !r.whole),
-            refused,
+            port,
             retry_after: response.as_ref().and_then(|r| r.header("retry-after")),
             hash,
             body,

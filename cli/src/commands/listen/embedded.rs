@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hook_proto::{EndpointName, Settings};
 use hook_relay_server::inbox::{Limits, MemoryInbox};
-use hook_relay_server::registry::{Registry, TokenId};
+use hook_relay_server::registry::{Registry, Run, TokenId};
 use hook_relay_server::{Access, Config, Relay as RelayServer};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -103,7 +103,7 @@ pub async fn start(port: Option<u16>, names: &[EndpointName]) -> Result<(Embedde
     let registry = Registry::in_memory().map_err(|e| Failure::local(e.to_string()))?;
     // The URLs are there before they are shown; the session takes them a moment later.
     for name in names {
-        let claimed = registry.claim(name, TokenId::LOCAL, Settings::default(), platform::now_ms());
+        let claimed = registry.claim(name, TokenId::LOCAL, Settings::default(), Run::default(), platform::now_ms());
         claimed.map_err(|e| Failure::local(e.to_string()))?;
     }
     let server = Arc::new(RelayServer::new(config, Arc::new(MemoryInbox::new(Limits::default())), registry));

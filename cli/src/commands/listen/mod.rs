@@ -243,10 +243,11 @@ async fn set_up(
         }
     }
     tokio::spawn(prune_hourly(engine.clone()));
-    let wanted = endpoints
-        .iter()
-        .zip(&plans)
-        .map(|(endpoint, plan)| Wanted { endpoint: endpoint.clone(), settings: plan.settings });
+    let wanted = endpoints.iter().zip(&plans).map(|(endpoint, plan)| Wanted {
+        endpoint: endpoint.clone(),
+        settings: plan.settings,
+        held: 0,
+    });
     let instance = owner.id.clone();
     let ready = engine.clone();
     let listeners = Listeners::new(journal.clone(), owner, project, relay_key);
