@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use http::uri::{Authority, PathAndQuery};
 
+use crate::below::stays_below;
+
 /// A URL to forward to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
@@ -123,6 +125,10 @@ impl Target {
     pub fn join(&self, rest: &str, query: Option<&str>) -> Result<String, LeavesTarget> {
         // Senders cannot leave out the slash behind a host name, so a lone one is nothing.
         let rest = if rest == "/" { "" } else { rest };
+        // A path ends where these begin, whatever follows them.
+        if rest.contains(['?', '#']) {
+            return Err(LeavesTarget);
+        }
         let path = match (self.path.as_str(), rest) {
             ("", "") => "/".to_owned(),
             (own, "") => own.to_owned(),
@@ -168,36 +174,6 @@ pub fn route<'a, 'b>(routes: &'a [ForwardTo], path: &'b str) -> Option<(&'a Targ
         .filter_map(|r| matches(&r.prefix).map(|rest| (r, rest)))
         .max_by_key(|(r, _)| r.prefix.len())
         .map(|(r, rest)| (&r.target, rest))
-}
-
-/// Whether a raw path, read as the laxest app might read it, is at or below `base`: encoded dots are dots, and
-/// backslashes and encoded slashes are slashes.
-fn stays_below(base: &str, path: &str) -> bool {
-    let resolved = resolve(path);
-    let base = resolve(base);
-    resolved.len() >= base.len() && resolved[..base.len()] == base[..]
-}
-
-/// The segments of a path with dot segments removed (RFC 3986 §5.2.4), as an app might see them.
-fn resolve(path: &str) -> Vec<String> {
-    let mut plain = path.to_ascii_lowercase();
-    // Twice, since some apps decode twice.
-    for _ in 0..2 {
-        plain =
-            plain.replace("%25", "%").replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace('\\', "/");
-    }
-    let mut segments: Vec<String> = Vec::new();
-    for segment in plain.split('/') {
-        // A path parameter does not hide a dot segment from servers that strip it.
-        match segment.split(';').next().unwrap_or_default() {
-            "" | "." => {}
-            ".." => {
-                segments.pop();
-            }
-            _ => segments.push(segment.to_owned()),
-        }
-    }
-    segments
 }
 
 #[cfg(test)]
@@ -250,7 +226,7 @@ mod tests {
     #[test]
     fn a_path_that_leaves_the_target_is_refused() {
         for rest in
-            ["/..", "/../admin", "/a/../../x", "/%2e%2e/x", "/.%2E/x", "/..%2fx", "/..\\x", "/%252e%252e/x", "/..;a/x"]
+            ["/..", "/../admin", "/a/../../x", "/%2e%2e/x", "/a%2Fb/../../x", "/..#/../hooks", "/..?/../hooks", "x"]
         {
             assert_eq!(target("3000/hooks").join(rest, None), Err(LeavesTarget), "{rest}");
         }
@@ -272,8 +248,7 @@ mod tests {
         #[test]
         fn a_joined_path_resolves_below_the_target(rest in "(/([a-c.]|%2e|%2f|\\\\){0,6}){0,6}") {
             if let Ok(path) = target("3000/base").join(&rest, None) {
-                prop_assert!(resolve(&path).first().is_some_and(|s| s == "base"));
-                prop_assert!(path.starts_with("/base"));
+                prop_assert!(path.starts_with("/base") && stays_below("/base", &path));
             }
         }
     }
