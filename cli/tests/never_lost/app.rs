@@ -49,10 +49,6 @@ impl App {
         self.address.port()
     }
 
-    pub fn is_up(&self) -> bool {
-        self.running.is_some()
-    }
-
     pub fn up(&mut self, world: &Program) {
         let Some(socket) = self.kept.take() else { return };
         let (state, pulse) = (self.state.clone(), self.pulse.clone());

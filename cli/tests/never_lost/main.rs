@@ -16,6 +16,7 @@ mod promise;
 mod pulse;
 mod relay;
 mod run;
+mod seen;
 mod sender;
 mod world;
 
@@ -50,13 +51,13 @@ fn a_rule_that_lets_an_old_ack_count_loses_an_event() {
     let steps = [
         Step::Send(0),
         Step::Fsync,
-        Step::App,
+        Step::AppDown,
         Step::ToCli(0),
         Step::JournalFsync,
         Step::Time(2_100),
         Step::ToRelay(0),
         Step::ToRelay(0),
-        Step::App,
+        Step::AppUp,
     ];
     loses(Rule::Old, &steps);
 }
@@ -64,7 +65,7 @@ fn a_rule_that_lets_an_old_ack_count_loses_an_event() {
 /// The same for the other: hook itself said queued, the CLI's journal loses the event, and it is handed over as given.
 #[test]
 fn a_rule_that_takes_hooks_reply_for_the_apps_loses_an_event() {
-    let steps = [Step::App, Step::Send(0), Step::Fsync, Step::ToCli(0), Step::ToRelay(0), Step::PowerCut];
+    let steps = [Step::AppDown, Step::Send(0), Step::Fsync, Step::ToCli(0), Step::ToRelay(0), Step::PowerCut];
     loses(Rule::Given, &steps);
 }
 

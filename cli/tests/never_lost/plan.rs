@@ -21,12 +21,13 @@ pub enum Step {
     JournalFsync,
     AppAnswers,
     AppBreaksOff,
-    /// The app goes down, or comes up.
-    App,
-    /// The relay is killed, or started.
-    Relay,
-    /// The CLI in this place is killed, or started: 0 and 1 want the endpoint, 2 is a mirror.
-    Cli(usize),
+    AppDown,
+    AppUp,
+    KillRelay,
+    StartRelay,
+    /// In a place: 0 and 1 want the endpoint, 2 is a mirror.
+    KillCli(usize),
+    StartCli(usize),
     /// The power of the CLIs' machine fails: the journal is what was synced last.
     PowerCut,
     SessionDrops(usize),
@@ -88,9 +89,12 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::JournalFsync),
         3 => Just(Step::AppAnswers),
         1 => Just(Step::AppBreaksOff),
-        2 => Just(Step::App),
-        2 => Just(Step::Relay),
-        3 => place().prop_map(Step::Cli),
+        1 => Just(Step::AppDown),
+        2 => Just(Step::AppUp),
+        1 => Just(Step::KillRelay),
+        3 => Just(Step::StartRelay),
+        2 => place().prop_map(Step::KillCli),
+        4 => place().prop_map(Step::StartCli),
         1 => Just(Step::PowerCut),
         2 => place().prop_map(Step::SessionDrops),
         4 => time.prop_map(Step::Time),

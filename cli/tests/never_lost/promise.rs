@@ -40,19 +40,18 @@ pub fn is_kept(world: &World) -> bool {
 
 /// At the quiet end.
 pub fn holds_at_the_end(world: &mut World, quiet: bool) -> Result<(), String> {
+    let counts = counts(world)?;
+    let empty = world.relay.as_ref().is_some_and(|relay| relay.is_empty());
     if let Some(sender) = lost(world).first() {
-        let event = String::from_utf8_lossy(&sender.body);
+        let event: String = String::from_utf8_lossy(&sender.body).chars().take(9).collect();
+        let heard = sender.heard();
         return Err(format!(
-            "the sender of {:?} heard {:?}, and the app never got it",
-            event.get(..12),
-            sender.heard()
+            "the sender of {event:?} heard {heard:?}, and the app never got it; {counts:?}, empty inbox: {empty}, quiet: {quiet}"
         ));
     }
-    let counts = counts(world)?;
     if !quiet {
         let waiting = world.senders.iter().filter(|sender| sender.heard() == Heard::Waiting).count();
-        let empty = world.relay.as_ref().is_some_and(|relay| relay.is_empty());
-        return Err(format!("no end: {waiting} senders wait, {counts:?}, the inbox is empty: {empty}"));
+        return Err(format!("no end: {waiting} senders wait, {counts:?}, empty inbox: {empty}"));
     }
     if counts.doubled > 0 {
         return Err(format!("{} ids have more than one row", counts.doubled));
@@ -68,8 +67,8 @@ pub fn holds_at_the_end(world: &mut World, quiet: bool) -> Result<(), String> {
 /// Senders that heard a 2xx of an event that the app does not have.
 fn lost(world: &World) -> Vec<&Sender> {
     let hits = world.apps[0].hits();
-    let promised = |sender: &&Sender| matches!(sender.heard(), Heard::Status(200..=299));
-    world.senders.iter().filter(promised).filter(|sender| !hits.iter().any(|hit| hit.body == sender.body)).collect()
+    let promised = world.senders.iter().filter(|sender| sender.is_promised());
+    promised.filter(|sender| !hits.iter().any(|hit| hit.body == sender.body)).collect()
 }
 
 #[derive(Debug)]

@@ -1,9 +1,12 @@
 //! Plays many plans at once, each world in a thread of its own, and shrinks one that breaks the promise.
 
+use std::cell::Cell;
+
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 use crate::plan::{Rule, plans};
+use crate::seen::Seen;
 use crate::world;
 
 /// Worlds spend most of their time waiting for a sync.
@@ -14,21 +17,39 @@ const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/never_lost
 pub fn no_plan_breaks_the_promise(cases: u32) {
     let seed = seed();
     let threads: Vec<_> = (0..AT_ONCE).map(|n| std::thread::spawn(move || check(seed, n, cases / AT_ONCE))).collect();
-    let failures: Vec<String> = threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect();
+    let mut seen = Seen::default();
+    let mut failures = Vec::new();
+    for thread in threads {
+        match thread.join().unwrap() {
+            Ok(more) => seen += more,
+            Err(failure) => failures.push(failure),
+        }
+    }
     assert!(failures.is_empty(), "HOOK_TEST_SEED={seed}\n{}", failures.join("\n\n"));
+    eprintln!("{cases} plans: {seen:?}");
+    assert!(seen.is_enough(), "HOOK_TEST_SEED={seed}: too little happened: {seen:?}");
 }
 
-fn check(seed: u64, thread: u32, cases: u32) -> Option<String> {
-    let persistence = FileFailurePersistence::Direct(REGRESSIONS);
+fn check(seed: u64, thread: u32, cases: u32) -> Result<Seen, String> {
     let config = Config {
         cases,
         max_shrink_iters: 400,
-        failure_persistence: (thread == 0).then(|| Box::new(persistence) as _),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
         ..Config::default()
     };
     let mut runner = TestRunner::new_with_rng(config, rng(seed, thread));
-    let result = runner.run(&plans(Rule::Right), |plan| world::play(&plan).map_err(TestCaseError::fail));
-    result.err().map(|error| error.to_string())
+    let all = Cell::new(Seen::default());
+    let result = runner.run(&plans(Rule::Right), |plan| {
+        let mut seen = all.get();
+        seen += world::play(&plan).map_err(TestCaseError::fail)?;
+        all.set(seen);
+        Ok(())
+    });
+    result.map(|()| all.get()).map_err(|error| {
+        // At once: the other threads may go on for minutes.
+        eprintln!("HOOK_TEST_SEED={seed}, thread {thread}: {error}");
+        error.to_string()
+    })
 }
 
 /// Looks for a plan that a broken rule does not survive.

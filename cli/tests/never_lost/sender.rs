@@ -12,7 +12,8 @@ use crate::{app, lock, program::Program};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
     Waiting,
-    Status(u16),
+    App(u16),
+    Hook(u16),
     /// It left, or the connection broke: nothing was promised.
     Nothing,
 }
@@ -31,11 +32,11 @@ impl Sender {
         let heard = Arc::new(Mutex::new(Heard::Waiting));
         let (sent, noted, pulse) = (body.clone(), heard.clone(), pulse.clone());
         let task = world.spawn(async move {
-            let status = match relay {
+            let answer = match relay {
                 Some(port) => send(port, &sent).await,
                 None => None,
             };
-            *lock(&noted) = status.map_or(Heard::Nothing, Heard::Status);
+            *lock(&noted) = answer.unwrap_or(Heard::Nothing);
             pulse.beat();
         });
         Self { body, heard, task }
@@ -43,6 +44,10 @@ impl Sender {
 
     pub fn heard(&self) -> Heard {
         *lock(&self.heard)
+    }
+
+    pub fn is_promised(&self) -> bool {
+        matches!(self.heard(), Heard::App(200..=299) | Heard::Hook(200..=299))
     }
 
     pub fn leave(&self) {
@@ -54,7 +59,7 @@ impl Sender {
     }
 }
 
-async fn send(port: u16, body: &[u8]) -> Option<u16> {
+async fn send(port: u16, body: &[u8]) -> Option<Heard> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
     let head = format!(
         "POST /{}/in HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
@@ -64,5 +69,6 @@ async fn send(port: u16, body: &[u8]) -> Option<u16> {
     stream.write_all(head.as_bytes()).await.ok()?;
     stream.write_all(body).await.ok()?;
     let (head, _) = app::read(&mut stream).await?;
-    head.split(' ').nth(1)?.parse().ok()
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some(if head.contains("\nhook-status: ") { Heard::Hook(status) } else { Heard::App(status) })
 }

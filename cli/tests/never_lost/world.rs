@@ -12,6 +12,7 @@ use crate::program::Program;
 use crate::promise;
 use crate::pulse::Pulse;
 use crate::relay::RelayProgram;
+use crate::seen::Seen;
 use crate::sender::Sender;
 
 /// The place of the CLI that listens beside the others.
@@ -31,13 +32,15 @@ pub struct World {
     pub journal: JournalFile,
     /// CLIs that ended in any way.
     pub ends: usize,
+    /// Those of them whose place another had taken.
+    pub taken: usize,
     pulse: Pulse,
     flows: bool,
     dir: tempfile::TempDir,
 }
 
-/// Plays a plan to its quiet end; says which promise was broken.
-pub fn play(plan: &Plan) -> Result<(), String> {
+/// Plays a plan to its quiet end; says what it led to, or which promise was broken.
+pub fn play(plan: &Plan) -> Result<Seen, String> {
     let mut world = World::new(plan.setup.clone());
     for step in &plan.steps {
         world.step(*step);
@@ -45,7 +48,8 @@ pub fn play(plan: &Plan) -> Result<(), String> {
     }
     let quiet = world.repair_all();
     promise::holds_at_any_time(&world)?;
-    promise::holds_at_the_end(&mut world, quiet)
+    promise::holds_at_the_end(&mut world, quiet)?;
+    Ok(Seen::of(&world))
 }
 
 impl World {
@@ -67,6 +71,7 @@ impl World {
             senders: Vec::new(),
             journal,
             ends: 0,
+            taken: 0,
             pulse,
             flows: true,
             dir,
@@ -101,23 +106,22 @@ impl World {
             Step::JournalFsync => self.clis.iter().flatten().for_each(Cli::sync),
             Step::AppAnswers => self.apps.iter().for_each(|app| app.ends_one(true)),
             Step::AppBreaksOff => self.apps.iter().for_each(|app| app.ends_one(false)),
-            Step::App if self.apps[0].is_up() => self.apps[0].down(&self.outside),
-            Step::App => self.apps[0].up(&self.outside),
+            Step::AppDown => self.apps[0].down(&self.outside),
+            Step::AppUp => self.apps[0].up(&self.outside),
             // They are one process.
-            Step::Relay | Step::Cli(0) if self.setup.embedded => {
-                if self.relay.is_some() {
-                    self.end_cli(0);
-                    self.end_relay();
-                } else {
-                    self.start_relay();
-                    self.start_cli(0);
-                }
+            Step::KillRelay | Step::KillCli(0) if self.setup.embedded => {
+                self.end_cli(0);
+                self.end_relay();
             }
-            Step::Cli(_) | Step::PowerCut if self.setup.embedded => {}
-            Step::Relay if self.relay.is_some() => self.end_relay(),
-            Step::Relay => self.start_relay(),
-            Step::Cli(place) if self.clis[place].is_some() => self.end_cli(place),
-            Step::Cli(place) => self.start_cli(place),
+            Step::StartRelay | Step::StartCli(0) if self.setup.embedded => {
+                self.start_relay();
+                self.start_cli(0);
+            }
+            Step::KillCli(_) | Step::StartCli(_) | Step::PowerCut if self.setup.embedded => {}
+            Step::KillRelay => self.end_relay(),
+            Step::StartRelay => self.start_relay(),
+            Step::KillCli(place) => self.end_cli(place),
+            Step::StartCli(place) => self.start_cli(place),
             Step::PowerCut => {
                 self.note_synced();
                 (0..PLACES).for_each(|place| self.end_cli(place));
@@ -130,6 +134,9 @@ impl World {
     }
 
     fn start_relay(&mut self) {
+        if self.relay.is_some() {
+            return;
+        }
         let relay = RelayProgram::start(self.dir.path(), self.setup.embedded);
         relay.inbox.open.store(self.flows, Ordering::Relaxed);
         self.cables.iter().for_each(|cable| cable.leads_to(Some(relay.port)));
@@ -142,6 +149,13 @@ impl World {
     }
 
     fn start_cli(&mut self, place: usize) {
+        // A run whose place was taken has ended by the time that a person starts another.
+        if self.clis[place].as_ref().is_some_and(Cli::is_over) {
+            self.end_cli(place);
+        }
+        if self.clis[place].is_some() {
+            return;
+        }
         let mirror = place == MIRROR;
         let (cable, app) = (self.cables[place].port, self.apps[usize::from(mirror)].port());
         self.journal.forget(place);
@@ -150,8 +164,9 @@ impl World {
 
     fn end_cli(&mut self, place: usize) {
         self.note_synced();
-        if self.clis[place].take().is_some() {
+        if let Some(cli) = self.clis[place].take() {
             self.ends += 1;
+            self.taken += usize::from(cli.is_over());
         }
         self.cables[place].cut();
     }
@@ -197,18 +212,7 @@ impl World {
 
     /// Everything runs, flows and answers. `false`: something is left undone after a long time.
     fn repair_all(&mut self) -> bool {
-        // A run that lost its place ends, and takes nothing back.
-        for place in 0..PLACES {
-            if self.clis[place].as_ref().is_some_and(Cli::is_over) {
-                self.end_cli(place);
-            }
-        }
-        if self.relay.is_none() {
-            self.start_relay();
-        }
-        if self.clis[0].is_none() && self.clis[1].is_none() {
-            self.start_cli(0);
-        }
+        self.start_relay();
         for app in &mut self.apps {
             app.up(&self.outside);
             app.answers_at_once(true);
@@ -216,6 +220,7 @@ impl World {
         self.step(Step::Flow(true));
         // Reconnecting, and an attempt that nobody knows the end of, take the longest.
         for _ in 0..240 {
+            self.somebody_listens();
             if promise::is_kept(self) {
                 return true;
             }
@@ -225,5 +230,17 @@ impl World {
             if unacked { self.step(Step::JournalFsync) } else { self.settle() }
         }
         false
+    }
+    /// A run that lost its place ends and takes nothing back, so another is started where it was the last.
+    fn somebody_listens(&mut self) {
+        for place in 0..PLACES {
+            if self.clis[place].as_ref().is_some_and(Cli::is_over) {
+                self.end_cli(place);
+            }
+        }
+        if self.clis[0].is_none() && self.clis[1].is_none() {
+            self.start_cli(0);
+            self.settle();
+        }
     }
 }
