@@ -82,6 +82,11 @@ impl FromStr for Target {
         if authority.as_str().contains('@') {
             return Err(bad("user names in URLs are not sent; use --header"));
         }
+        // Brackets are around the whole of an IPv6 address, or nowhere.
+        let bare = authority.host().strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(authority.host());
+        if bare.is_empty() || bare.contains(['[', ']']) {
+            return Err(bad("there is no host in it"));
+        }
         let port = match authority.port() {
             Some(port) => port.as_str().parse().ok().filter(|p| *p != 0).ok_or_else(|| bad("a port is 1 to 65535"))?,
             None if authority.as_str() != authority.host() => return Err(bad("a port is 1 to 65535")),
@@ -199,9 +204,18 @@ mod tests {
         ] {
             assert_eq!(target(text).to_string(), url, "{text}");
         }
-        for bad in
-            ["", "ftp://x", "http://", "a b:1", "localhost:0", "localhost:99999", "localhost:", "u:p@h:1", "x:1/#f"]
-        {
+        for bad in [
+            "",
+            "ftp://x",
+            "http://",
+            "a b:1",
+            "localhost:0",
+            "localhost:99999",
+            "localhost:",
+            "u:p@h:1",
+            "x:1/#f",
+            "3[::1]:80",
+        ] {
             assert!(bad.parse::<Target>().is_err(), "{bad}");
         }
     }

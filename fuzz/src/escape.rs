@@ -29,9 +29,9 @@ pub fn holds(data: &[u8]) {
 /// Named here once more, by what it does to a reader, not as the product names it.
 fn is_harmful(char: char) -> bool {
     let control = char.is_control() && char != '\t';
-    let directions = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
-    let lines = "\u{2028}\u{2029}";
-    let invisible = "\u{200b}\u{200c}\u{200d}\u{2060}\u{2061}\u{2062}\u{2063}\u{2064}\u{feff}\u{e0001}";
-    let tags = ('\u{e0020}'..='\u{e007f}').contains(&char);
-    control || tags || [directions, lines, invisible].iter().any(|list| list.contains(char))
+    let directions = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}";
+    let invisible = "\u{200b}\u{200c}\u{200d}\u{2028}\u{2029}\u{feff}";
+    // Isolates, invisible operators, and marks that Unicode gave up; a hidden copy of ASCII.
+    let ranges = ['\u{2060}'..='\u{206f}', '\u{e0000}'..='\u{e007f}'];
+    control || ranges.iter().any(|range| range.contains(&char)) || directions.contains(char) || invisible.contains(char)
 }
