@@ -21,6 +21,10 @@ long:
 test *filter: build
     if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace --locked "$@"; else cargo test --workspace --locked -- "$@"; fi
 
+# Fuzz one parser of hostile bytes, or each in turn: just fuzz wire 600 (needs nightly and cargo-fuzz)
+fuzz *args:
+    fuzz/run "$@"
+
 # Format the code
 fmt:
     cargo fmt --all
