@@ -12,8 +12,11 @@ pub mod target;
 pub mod tokens;
 pub mod wire;
 
+/// Panics where a property does not hold.
+pub type Property = fn(&[u8]);
+
 /// Every target by the name of its corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [(&str, Property); 6] = [
     ("escape", escape::holds),
     ("filter", filter::holds),
     ("rows", rows::holds),

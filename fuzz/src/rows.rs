@@ -112,7 +112,7 @@ fn write_row(connection: &Connection, input: &mut Input<'_>) {
         .split(", ")
         .map(|column| {
             // Mostly a right one, or every row would fail at its first column.
-            if input.byte() % 4 > 0 { (plain(column, input), "?") } else { input.value() }
+            if input.byte().is_multiple_of(4) { input.value() } else { (plain(column, input), "?") }
         })
         .unzip();
     let sql = format!("INSERT OR IGNORE INTO {table} ({columns}) VALUES ({})", marks.join(", "));

@@ -1,12 +1,16 @@
 //! The files of `fuzz/corpus`, and what is near them, on every machine and without a fuzzer.
 
-#![allow(clippy::unwrap_used, reason = "a corpus that cannot be read must fail the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a corpus that cannot be read must fail the test, and say at which file"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hook_fuzz::TARGETS;
+use hook_fuzz::{Property, TARGETS};
 
 fn here(place: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(place)
@@ -33,7 +37,7 @@ fn replay(target: &str) {
 }
 
 /// Cut short, and with one byte changed, at up to 20 places.
-fn near(bytes: &[u8], holds: fn(&[u8])) {
+fn near(bytes: &[u8], holds: Property) {
     for at in (0..bytes.len()).step_by(1 + bytes.len() / 20) {
         holds(&bytes[..at]);
         let mut changed = bytes.to_vec();

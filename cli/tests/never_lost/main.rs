@@ -4,7 +4,12 @@
 //! The steps are those of the model that the design was checked with, and more than one event, a second CLI on the same journal
 //! that takes the endpoint over, and a mirror.
 
-#![allow(clippy::unwrap_used, reason = "what a test cannot do must fail it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "what a test cannot do must fail it, with its seed"
+)]
 
 mod app;
 mod cable;
