@@ -50,6 +50,15 @@ fn long_whatever_happens_nothing_accepted_is_lost() {
     run::no_plan_breaks_the_promise(12_000);
 }
 
+/// Found by a random plan: the relay said queued, and both hand-overs of the event came together, with the app down.
+#[test]
+fn an_event_that_is_queued_while_its_live_attempt_fails_stays_owed() {
+    let steps = [Step::Send(0), Step::Time(2_100), Step::AppDown, Step::Fsync, Step::Flow(true)];
+    for _ in 0..5 {
+        world::play(&Plan { setup: Setup::default(), steps: steps.to_vec() }).expect("the promise is kept");
+    }
+}
+
 /// The counterexample of the model: the app is down, its 502 comes after the relay said queued, and so does the ack.
 #[test]
 fn a_rule_that_lets_an_old_ack_count_loses_an_event() {
