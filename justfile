@@ -25,6 +25,10 @@ test *filter: build
 bench *args:
     benches/run "$@"
 
+# Fuzz one parser of hostile bytes, or each in turn: just fuzz wire 600 (needs nightly and cargo-fuzz)
+fuzz *args:
+    fuzz/run "$@"
+
 # Format the code
 fmt:
     cargo fmt --all
@@ -33,7 +37,7 @@ fmt:
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
-    shellcheck install.sh tests/run tests/sabotage benches/run .ci/run
+    shellcheck install.sh tests/run tests/sabotage benches/run fuzz/run .ci/run
 
 # Build every program for debugging, which the end-to-end tests use
 build:

@@ -4,6 +4,7 @@
 //! `output` as `activity`.
 
 pub mod activity;
+mod below;
 pub mod commands;
 pub mod config;
 pub mod engine;

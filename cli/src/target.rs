@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use http::uri::{Authority, PathAndQuery};
 
+use crate::below::stays_below;
+
 /// A URL to forward to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
@@ -80,6 +82,11 @@ impl FromStr for Target {
         if authority.as_str().contains('@') {
             return Err(bad("user names in URLs are not sent; use --header"));
         }
+        // Brackets are around the whole of an IPv6 address, or nowhere.
+        let bare = authority.host().strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(authority.host());
+        if bare.is_empty() || bare.contains(['[', ']']) {
+            return Err(bad("there is no host in it"));
+        }
         let port = match authority.port() {
             Some(port) => port.as_str().parse().ok().filter(|p| *p != 0).ok_or_else(|| bad("a port is 1 to 65535"))?,
             None if authority.as_str() != authority.host() => return Err(bad("a port is 1 to 65535")),
@@ -123,6 +130,10 @@ impl Target {
     pub fn join(&self, rest: &str, query: Option<&str>) -> Result<String, LeavesTarget> {
         // Senders cannot leave out the slash behind a host name, so a lone one is nothing.
         let rest = if rest == "/" { "" } else { rest };
+        // A path ends where these begin, whatever follows them.
+        if rest.contains(['?', '#']) {
+            return Err(LeavesTarget);
+        }
         let path = match (self.path.as_str(), rest) {
             ("", "") => "/".to_owned(),
             (own, "") => own.to_owned(),
@@ -170,36 +181,6 @@ pub fn route<'a, 'b>(routes: &'a [ForwardTo], path: &'b str) -> Option<(&'a Targ
         .map(|(r, rest)| (&r.target, rest))
 }
 
-/// Whether a raw path, read as the laxest app might read it, is at or below `base`: encoded dots are dots, and
-/// backslashes and encoded slashes are slashes.
-fn stays_below(base: &str, path: &str) -> bool {
-    let resolved = resolve(path);
-    let base = resolve(base);
-    resolved.len() >= base.len() && resolved[..base.len()] == base[..]
-}
-
-/// The segments of a path with dot segments removed (RFC 3986 §5.2.4), as an app might see them.
-fn resolve(path: &str) -> Vec<String> {
-    let mut plain = path.to_ascii_lowercase();
-    // Twice, since some apps decode twice.
-    for _ in 0..2 {
-        plain =
-            plain.replace("%25", "%").replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace('\\', "/");
-    }
-    let mut segments: Vec<String> = Vec::new();
-    for segment in plain.split('/') {
-        // A path parameter does not hide a dot segment from servers that strip it.
-        match segment.split(';').next().unwrap_or_default() {
-            "" | "." => {}
-            ".." => {
-                segments.pop();
-            }
-            _ => segments.push(segment.to_owned()),
-        }
-    }
-    segments
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -223,9 +204,18 @@ mod tests {
         ] {
             assert_eq!(target(text).to_string(), url, "{text}");
         }
-        for bad in
-            ["", "ftp://x", "http://", "a b:1", "localhost:0", "localhost:99999", "localhost:", "u:p@h:1", "x:1/#f"]
-        {
+        for bad in [
+            "",
+            "ftp://x",
+            "http://",
+            "a b:1",
+            "localhost:0",
+            "localhost:99999",
+            "localhost:",
+            "u:p@h:1",
+            "x:1/#f",
+            "3[::1]:80",
+        ] {
             assert!(bad.parse::<Target>().is_err(), "{bad}");
         }
     }
@@ -250,7 +240,7 @@ mod tests {
     #[test]
     fn a_path_that_leaves_the_target_is_refused() {
         for rest in
-            ["/..", "/../admin", "/a/../../x", "/%2e%2e/x", "/.%2E/x", "/..%2fx", "/..\\x", "/%252e%252e/x", "/..;a/x"]
+            ["/..", "/../admin", "/a/../../x", "/%2e%2e/x", "/a%2Fb/../../x", "/..#/../hooks", "/..?/../hooks", "x"]
         {
             assert_eq!(target("3000/hooks").join(rest, None), Err(LeavesTarget), "{rest}");
         }
@@ -272,8 +262,7 @@ mod tests {
         #[test]
         fn a_joined_path_resolves_below_the_target(rest in "(/([a-c.]|%2e|%2f|\\\\){0,6}){0,6}") {
             if let Ok(path) = target("3000/base").join(&rest, None) {
-                prop_assert!(resolve(&path).first().is_some_and(|s| s == "base"));
-                prop_assert!(path.starts_with("/base"));
+                prop_assert!(path.starts_with("/base") && stays_below("/base", &path));
             }
         }
     }

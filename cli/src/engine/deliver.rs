@@ -220,6 +220,12 @@ async fn not_connected(
     lane.told_down();
     let heard = if told.is_some() { Heard::BadGateway } else { Heard::Nothing };
     record_end(lane, &live.row, n, Kind::Live, end, Some(State::Undelivered), heard).await;
+    let seq = live.row.seq;
+    let now = lane.engine.journal.read(move |c| EventRow::by_seq(c, seq)).await;
+    if now.is_ok_and(|row| row.is_some_and(|row| row.state == State::Owed)) {
+        // The relay said queued before it could hear of this.
+        lane.still_owed(live.id, seq).await;
+    }
     if let Some(replier) = told {
         let reason = format!("{}; the event is kept.", error.in_short());
         replier.in_hooks_words(502, &live.row.id, "undelivered", &reason).await;

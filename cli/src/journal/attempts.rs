@@ -156,7 +156,11 @@ pub fn end(connection: &Connection, seq: u64, n: u32, end: &AttemptEnd, state: O
     connection.prepare_cached("DELETE FROM open_attempts WHERE event = ?1 AND n = ?2")?.execute(params![seq, n])?;
     connection
         .prepare_cached(
-            "UPDATE events SET last_status = ?2, last_error = ?3, last_ms = ?4, state = CASE WHEN ?5 IS NULL OR (state = 'ended' AND ?5 <> 'ended') THEN state ELSE ?5 END
+            "UPDATE events SET last_status = ?2, last_error = ?3, last_ms = ?4, state = CASE
+                WHEN ?5 IS NULL OR (state = 'ended' AND ?5 <> 'ended') THEN state
+                -- Meanwhile its sender heard queued: it is owed, whatever this attempt was going to say.
+                WHEN ?5 = 'undelivered' AND queued = 1 THEN 'owed'
+                ELSE ?5 END
              WHERE seq = ?1",
         )?
         .execute(params![seq, end.status, end.error, end.ms, state.map(State::as_str)])?;

@@ -17,7 +17,7 @@ use crate::body::Body;
 pub use crate::database::OpenError;
 pub use accounts::{Limits, Usage};
 pub use memory::MemoryInbox;
-pub use pending::Pending;
+pub use pending::{Answer, Pending};
 pub use sqlite::SqliteInbox;
 
 /// One event as the inbox keeps it.

@@ -18,21 +18,21 @@ enum State<T> {
 }
 
 /// Where the answer is given. Dropped without one, it answers that the storage stopped.
-pub(super) struct Answer<T>(oneshot::Sender<Outcome<T>>);
+pub struct Answer<T>(oneshot::Sender<Outcome<T>>);
 
 impl<T> Pending<T> {
     pub(super) fn known(outcome: Outcome<T>) -> Self {
         Self(State::Known(Some(outcome)))
     }
 
-    pub(super) fn new() -> (Answer<T>, Self) {
+    pub fn new() -> (Answer<T>, Self) {
         let (sender, receiver) = oneshot::channel();
         (Answer(sender), Self(State::Waiting(receiver)))
     }
 }
 
 impl<T> Answer<T> {
-    pub(super) fn give(self, outcome: Outcome<T>) {
+    pub fn give(self, outcome: Outcome<T>) {
         // Nobody has to wait for it.
         let _ = self.0.send(outcome);
     }
