@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,9 +17,25 @@ pub struct Heard {
     pub status: Option<u16>,
     /// The answer broke off, so a sender does not count it.
     pub cut: bool,
+    /// Where it was sent from; none when no connection was made.
+    pub port: Option<u16>,
+    /// When to come again, if the answer said so.
+    pub retry_after: Option<String>,
 }
 
 impl Heard {
+    /// Sends one small request with this number, on a connection of its own.
+    pub fn one(url: &str, number: usize) -> Self {
+        // Keys are of one length, so that none is part of another.
+        let key = format!("n={number:06}");
+        let sender = Sender::try_to(&format!("{url}?{key}")).ok();
+        let port = sender.as_ref().map(Sender::port);
+        let response = sender.and_then(|sender| exchange(sender, &key).ok());
+        let cut = response.as_ref().is_some_and(|r| !r.whole);
+        let retry_after = response.as_ref().and_then(|r| r.header("retry-after"));
+        Self { key, status: response.map(|r| r.status), cut, port, retry_after }
+    }
+
     pub fn was_promised(&self) -> bool {
         !self.cut && self.status.is_some_and(|s| (200..300).contains(&s))
     }
@@ -28,6 +44,8 @@ impl Heard {
 /// Senders that never stop until they are told to.
 pub struct Load {
     stop: Arc<AtomicBool>,
+    /// Senders read this for as long as they have a request out, so who writes it knows that none has.
+    paused: Arc<RwLock<bool>>,
     heard: Arc<Mutex<Vec<Heard>>>,
     sent: Arc<AtomicUsize>,
     threads: Vec<JoinHandle<()>>,
@@ -36,26 +54,47 @@ pub struct Load {
 impl Load {
     pub fn start(url: &str, senders: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
+        let paused = Arc::new(RwLock::new(false));
         let heard = Arc::new(Mutex::new(Vec::new()));
         let sent = Arc::new(AtomicUsize::new(0));
         let threads = (0..senders)
             .map(|_| {
                 let (url, stop, heard, sent) = (url.to_owned(), stop.clone(), heard.clone(), sent.clone());
+                let paused = paused.clone();
                 std::thread::spawn(move || {
                     while !stop.load(Ordering::SeqCst) {
-                        let key = format!("n={}", sent.fetch_add(1, Ordering::SeqCst));
-                        let response = one(&url, &key);
-                        let (status, cut) = (response.as_ref().map(|r| r.status), response.is_some_and(|r| !r.whole));
-                        if status.is_none() {
+                        let is_paused = paused.read().unwrap();
+                        if *is_paused {
+                            drop(is_paused);
+                            std::thread::sleep(Duration::from_millis(2));
+                            continue;
+                        }
+                        let one = Heard::one(&url, sent.fetch_add(1, Ordering::SeqCst));
+                        if one.status.is_none() {
                             // Nobody is there; a sender does not spin either.
                             std::thread::sleep(Duration::from_millis(2));
                         }
-                        heard.lock().unwrap().push(Heard { key, status, cut });
+                        heard.lock().unwrap().push(one);
                     }
                 })
             })
             .collect();
-        Self { stop, heard, sent, threads }
+        Self { stop, paused, heard, sent, threads }
+    }
+
+    /// Waits until every request that is out was answered or broken off, and lets no further one out until
+    /// [`Load::resume`].
+    pub fn pause(&self) {
+        *self.paused.write().unwrap() = true;
+    }
+
+    pub fn resume(&self) {
+        *self.paused.write().unwrap() = false;
+    }
+
+    /// What every request that is over heard.
+    pub fn heard(&self) -> Vec<Heard> {
+        self.heard.lock().unwrap().clone()
     }
 
     /// How many senders heard a 2xx.
@@ -89,12 +128,11 @@ impl Load {
     }
 }
 
-fn one(url: &str, key: &str) -> Option<Response> {
-    let mut sender = Sender::try_to(&format!("{url}?{key}")).ok()?;
+fn exchange(mut sender: Sender, key: &str) -> std::io::Result<Response> {
     let body = format!("{{\"key\":\"{key}\"}}");
-    sender.try_head("POST", "", &[("Content-Length", body.len().to_string().as_bytes())]).ok()?;
-    sender.try_send(&body).ok()?;
-    sender.try_response().ok()
+    sender.try_head("POST", "", &[("Content-Length", body.len().to_string().as_bytes())])?;
+    sender.try_send(&body)?;
+    sender.try_response()
 }
 
 impl Heard {

@@ -10,26 +10,33 @@
 
 mod app;
 mod binaries;
+mod dice;
 mod hook;
 mod http;
 mod ledger;
 mod listen;
 mod lying;
+mod powercut;
 mod process;
 mod relay;
 mod sender;
+mod strace;
+mod strace_log;
 
 use std::time::{Duration, Instant};
 
 pub use app::{Answer, App, Gate, Request};
+pub use dice::Dice;
 pub use hook::Hook;
 pub use http::Message;
 pub use ledger::{Heard, Load};
 pub use listen::Listen;
 pub use lying::{LyingRelay, LyingSession};
+pub use powercut::{Loss, Recording, Said, promises};
 pub use process::{Output, Process};
 pub use relay::{Relay, curl};
 pub use sender::{Response, Sender, post, request};
+pub use strace::Strace;
 
 /// How long anything may take that must happen at all. Generous, since tests share two cores.
 pub const LIVENESS: Duration = Duration::from_secs(20);

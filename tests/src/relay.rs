@@ -1,13 +1,13 @@
 //! A relay of its own, as a team would run it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
 use tempfile::TempDir;
 
 use crate::process::{Output, Process};
-use crate::{binaries, wait_for};
+use crate::{Strace, binaries, wait_for};
 
 pub struct Relay {
     data: TempDir,
@@ -31,9 +31,27 @@ impl Relay {
     /// With further arguments, such as a public URL that makes tokens necessary.
     #[track_caller]
     pub fn with(args: &[&str]) -> Self {
+        Self::new(args, None, |_| ())
+    }
+
+    /// Under strace from its first call on.
+    #[track_caller]
+    pub fn under(strace: &Strace) -> Self {
+        Self::new(&[], Some(strace), |_| ())
+    }
+
+    /// On data that somebody puts there first.
+    #[track_caller]
+    pub fn on_data(fill: impl FnOnce(&Path)) -> Self {
+        Self::new(&[], None, fill)
+    }
+
+    #[track_caller]
+    fn new(args: &[&str], strace: Option<&Strace>, fill: impl FnOnce(&Path)) -> Self {
         let data = TempDir::with_prefix("hook-relay-").unwrap();
+        fill(&data.path().join("relay"));
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-        let process = spawn(&data, "127.0.0.1:0", &args);
+        let process = spawn(&data, "127.0.0.1:0", &args, strace);
         let address = ready(&process);
         Self { data, args, address: Mutex::new(address), process: Mutex::new(process) }
     }
@@ -71,8 +89,27 @@ impl Relay {
         process.kill9();
         process.assert_did_not_panic();
         let address = self.address.lock().unwrap().clone();
-        *process = spawn(&self.data, &address, &self.args);
+        *process = spawn(&self.data, &address, &self.args, None);
         assert_eq!(ready(&process), address, "the relay is where it was");
+    }
+
+    /// Starts it again in the same way under strace, which may well end it before it is ready.
+    #[track_caller]
+    pub fn restart_under(&self, strace: &Strace) {
+        let mut process = self.process.lock().unwrap();
+        process.kill9();
+        process.assert_did_not_panic();
+        *process = spawn(&self.data, &self.address.lock().unwrap().clone(), &self.args, Some(strace));
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.process.lock().unwrap().is_running()
+    }
+
+    /// Waits for its end, and for strace's.
+    #[track_caller]
+    pub fn exit_code(&self) -> Option<i32> {
+        self.process.lock().unwrap().exit_code()
     }
 
     pub fn stderr(&self) -> String {
@@ -100,11 +137,14 @@ impl Relay {
     }
 }
 
-fn spawn(data: &TempDir, listen: &str, args: &[String]) -> Process {
+fn spawn(data: &TempDir, listen: &str, args: &[String], strace: Option<&Strace>) -> Process {
     let mut command = Command::new(binaries::hook_relay());
     command.args(["--listen", listen, "--data"]).arg(data.path().join("relay")).args(args);
     clean(&mut command, data);
-    Process::start(&mut command, b"")
+    match strace {
+        Some(strace) => Process::start(&mut strace.wrap(&command), b""),
+        None => Process::start(&mut command, b""),
+    }
 }
 
 fn clean(command: &mut Command, data: &TempDir) {

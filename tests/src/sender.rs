@@ -68,6 +68,11 @@ impl Sender {
         Ok(Self { stream, reader, host: host.to_owned(), path: path.to_owned(), head: false })
     }
 
+    /// The port on this side.
+    pub fn port(&self) -> u16 {
+        self.stream.local_addr().unwrap().port()
+    }
+
     /// The URL's path, where requests to its endpoint begin.
     pub fn path(&self) -> &str {
         &self.path
