@@ -29,7 +29,7 @@ fmt:
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
-    shellcheck install.sh tests/run .ci/run
+    shellcheck install.sh tests/run tests/sabotage .ci/run
 
 # Build every program for debugging, which the end-to-end tests use
 build:

@@ -172,6 +172,10 @@ fn make_durable(db: &Connection, path: &Path) -> Result<(), OpenError> {
     if db.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0)).map_err(sqlite)? != 2 {
         return Err(refused("synchronous=FULL"));
     }
+    #[cfg(hook_sabotage)]
+    if crate::sabotage::is("sync-normal") {
+        db.pragma_update(None, "synchronous", "NORMAL").map_err(sqlite)?;
+    }
     // A read error of a mapped file would be a signal, not an error.
     let mapped: i64 = db.pragma_update_and_check(None, "mmap_size", 0, |row| row.get(0)).map_err(sqlite)?;
     if mapped != 0 {

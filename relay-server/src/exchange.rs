@@ -45,6 +45,11 @@ pub async fn run(
         }
         None => {}
     }
+    #[cfg(hook_sabotage)]
+    if !committed && crate::sabotage::is("early-2xx") {
+        committed = true;
+        endpoint.committed(id, relay.inbox.as_ref());
+    }
     let hand_over = endpoint.begin_hand_over(id, relay.next_stream());
     // The embedded relay keeps nothing while its CLI is away, so it waits for it a moment.
     let durable = relay.inbox.durable();

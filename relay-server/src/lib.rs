@@ -19,6 +19,8 @@ pub mod public_url;
 pub mod registry;
 mod relay;
 mod reply;
+#[cfg(hook_sabotage)]
+pub mod sabotage;
 mod server;
 mod session;
 

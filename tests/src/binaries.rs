@@ -14,6 +14,23 @@ pub fn hook_relay() -> &'static Path {
     PATH.get_or_init(|| named("HOOK_RELAY_BIN").unwrap_or_else(|| built().join("hook-relay")))
 }
 
+/// Where the binaries are that break a promise when `HOOK_SABOTAGE` names it. They are built beside the others, and never
+/// optimised; only the crates of the workspace are compiled again.
+pub fn sabotaged() -> &'static Path {
+    static DIR: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let dir = DIR.get_or_init(|| {
+        let dir = target().join("sabotage");
+        let mut cargo = cargo();
+        cargo.args(["build", "--quiet", "--workspace", "--bins", "--target-dir"]).arg(&dir);
+        cargo.env("RUSTC_WORKSPACE_WRAPPER", concat!(env!("CARGO_MANIFEST_DIR"), "/sabotage"));
+        // What is compiled already is looked for there; a Cargo that does not know this compiles it again.
+        cargo.env("CARGO_BUILD_BUILD_DIR", target());
+        let done = cargo.status().expect("cargo runs");
+        done.success().then(|| dir.join("debug"))
+    });
+    dir.as_deref().expect("the sabotaged binaries build")
+}
+
 fn named(variable: &str) -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os(variable)?);
     assert!(path.is_file(), "{variable} names {}, which is no file", path.display());
@@ -24,12 +41,9 @@ fn named(variable: &str) -> Option<PathBuf> {
 fn built() -> &'static Path {
     static DIR: OnceLock<Option<PathBuf>> = OnceLock::new();
     let dir = DIR.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        // target/PROFILE/deps/e2e-HASH
-        let dir = test.ancestors().nth(2).unwrap().to_owned();
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        cargo.args(["build", "--quiet", "--workspace", "--bins", "--target-dir"]).arg(dir.parent().unwrap());
-        cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap());
+        let dir = profile();
+        let mut cargo = cargo();
+        cargo.args(["build", "--quiet", "--workspace", "--bins", "--target-dir"]).arg(target());
         if dir.ends_with("release") {
             cargo.arg("--release");
         }
@@ -37,4 +51,20 @@ fn built() -> &'static Path {
         done.success().then_some(dir)
     });
     dir.as_deref().expect("the binaries build")
+}
+
+fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap());
+    cargo
+}
+
+/// `target/PROFILE`, since this test is `target/PROFILE/deps/NAME-HASH`.
+fn profile() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
+}
+
+/// `target`.
+pub fn target() -> PathBuf {
+    profile().parent().unwrap().to_owned()
 }

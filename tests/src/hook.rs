@@ -13,6 +13,7 @@ pub struct Hook {
     home: TempDir,
     project: PathBuf,
     environment: Vec<(String, String)>,
+    program: PathBuf,
 }
 
 impl Default for Hook {
@@ -26,7 +27,13 @@ impl Hook {
         let home = TempDir::with_prefix("hook-e2e-").unwrap();
         let project = home.path().join("project");
         std::fs::create_dir(&project).unwrap();
-        Self { home, project, environment: Vec::new() }
+        Self { home, project, environment: Vec::new(), program: binaries::hook().to_owned() }
+    }
+
+    /// A `hook` that breaks a promise on purpose: what `HOOK_SABOTAGE` may name is where `sabotage::is` is asked.
+    pub fn sabotaged(fault: &str) -> Self {
+        let program = binaries::sabotaged().join("hook");
+        Self { program, ..Self::new() }.with_env("HOOK_SABOTAGE", fault)
     }
 
     /// From now on every command sees this variable.
@@ -54,7 +61,7 @@ impl Hook {
     }
 
     pub fn command(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
-        let mut command = Command::new(binaries::hook());
+        let mut command = Command::new(&self.program);
         let home = self.home.path();
         command.args(args).current_dir(&self.project).env_clear().env("HOME", home).env("LANG", "C.UTF-8");
         if let Some(path) = std::env::var_os("PATH") {

@@ -12,6 +12,7 @@ use crate::{Strace, binaries, wait_for};
 pub struct Relay {
     data: TempDir,
     args: Vec<String>,
+    fault: Option<&'static str>,
     address: Mutex<String>,
     process: Mutex<Process>,
 }
@@ -31,29 +32,40 @@ impl Relay {
     /// With further arguments, such as a public URL that makes tokens necessary.
     #[track_caller]
     pub fn with(args: &[&str]) -> Self {
-        Self::new(args, None, |_| ())
+        Self::new(args, None, None, |_| ())
     }
 
-    /// Under strace from its first call on.
+    /// A relay that breaks a promise on purpose: what `HOOK_SABOTAGE` may name is where `sabotage::is` is asked.
     #[track_caller]
-    pub fn under(strace: &Strace) -> Self {
-        Self::new(&[], Some(strace), |_| ())
+    pub fn sabotaged(fault: &'static str) -> Self {
+        Self::new(&[], Some(fault), None, |_| ())
+    }
+
+    /// Under strace from its first call on, and perhaps with a fault.
+    #[track_caller]
+    pub fn under(strace: &Strace, fault: Option<&'static str>) -> Self {
+        Self::new(&[], fault, Some(strace), |_| ())
     }
 
     /// On data that somebody puts there first.
     #[track_caller]
     pub fn on_data(fill: impl FnOnce(&Path)) -> Self {
-        Self::new(&[], None, fill)
+        Self::new(&[], None, None, fill)
     }
 
     #[track_caller]
-    fn new(args: &[&str], strace: Option<&Strace>, fill: impl FnOnce(&Path)) -> Self {
+    fn new(
+        args: &[&str],
+        fault: Option<&'static str>,
+        strace: Option<&Strace>,
+        fill: impl FnOnce(&Path),
+    ) -> Self {
         let data = TempDir::with_prefix("hook-relay-").unwrap();
         fill(&data.path().join("relay"));
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-        let process = spawn(&data, "127.0.0.1:0", &args, strace);
+        let process = spawn(&data, "127.0.0.1:0", &args, fault, strace);
         let address = ready(&process);
-        Self { data, args, address: Mutex::new(address), process: Mutex::new(process) }
+        Self { data, args, fault, address: Mutex::new(address), process: Mutex::new(process) }
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -89,7 +101,7 @@ impl Relay {
         process.kill9();
         process.assert_did_not_panic();
         let address = self.address.lock().unwrap().clone();
-        *process = spawn(&self.data, &address, &self.args, None);
+        *process = spawn(&self.data, &address, &self.args, self.fault, None);
         assert_eq!(ready(&process), address, "the relay is where it was");
     }
 
@@ -99,7 +111,7 @@ impl Relay {
         let mut process = self.process.lock().unwrap();
         process.kill9();
         process.assert_did_not_panic();
-        *process = spawn(&self.data, &self.address.lock().unwrap().clone(), &self.args, Some(strace));
+        *process = spawn(&self.data, &self.address.lock().unwrap().clone(), &self.args, self.fault, Some(strace));
     }
 
     pub fn is_running(&self) -> bool {
@@ -137,10 +149,12 @@ impl Relay {
     }
 }
 
-fn spawn(data: &TempDir, listen: &str, args: &[String], strace: Option<&Strace>) -> Process {
-    let mut command = Command::new(binaries::hook_relay());
+fn spawn(data: &TempDir, listen: &str, args: &[String], fault: Option<&str>, strace: Option<&Strace>) -> Process {
+    let program = fault.map_or_else(|| binaries::hook_relay().to_owned(), |_| binaries::sabotaged().join("hook-relay"));
+    let mut command = Command::new(program);
     command.args(["--listen", listen, "--data"]).arg(data.path().join("relay")).args(args);
     clean(&mut command, data);
+    command.envs(fault.map(|fault| ("HOOK_SABOTAGE", fault)));
     match strace {
         Some(strace) => Process::start(&mut strace.wrap(&command), b""),
         None => Process::start(&mut command, b""),

@@ -150,7 +150,13 @@ fn prepare(_path: &Path, connection: &mut Connection) -> Result<(), Prepare> {
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         // Another process may have been first.
         if format(&transaction)? == 0 {
-            transaction.execute_batch(CREATE)?;
+            let create = CREATE;
+            #[cfg(hook_sabotage)]
+            let unique =
+                if hook_relay_server::sabotage::is("no-unique") { "CHECK (true)" } else { "UNIQUE (id, mirror)" };
+            #[cfg(hook_sabotage)]
+            let create = &create.replace("UNIQUE (id, mirror)", unique);
+            transaction.execute_batch(create)?;
             transaction.pragma_update(None, "user_version", FORMAT)?;
         }
         transaction.commit()?;

@@ -225,7 +225,10 @@ impl Thread {
         }
         self.want_sync.store(false, Ordering::Release);
         let sync = || -> rusqlite::Result<()> {
-            self.connection.pragma_update(None, "synchronous", "FULL")?;
+            let full = "FULL";
+            #[cfg(hook_sabotage)]
+            let full = if hook_relay_server::sabotage::is("sync-normal") { "NORMAL" } else { full };
+            self.connection.pragma_update(None, "synchronous", full)?;
             self.connection.prepare_cached("UPDATE sync_marker SET n = n + 1")?.execute([])?;
             self.connection.pragma_update(None, "synchronous", "NORMAL")
         };

@@ -23,6 +23,10 @@ pub struct Handed {
 impl Handed {
     pub async fn take(self, incoming: Incoming) {
         let copy = incoming.hand_over == HandOver::Copy;
+        #[cfg(hook_sabotage)]
+        if hook_relay_server::sabotage::is("early-ack") {
+            let _ = self.acks.send((0, self.stream));
+        }
         if let Some(commit) = self.engine.take(&self.endpoint, incoming).await
             && !copy
         {
