@@ -30,7 +30,7 @@ fn assert_honest(heard: &[Heard]) {
 /// With nobody there, or with a CLI that could give the app's own answer.
 fn a_sync_of_the_relay_fails(when: &str, attended: bool) {
     let strace = Strace::recording_failing("fsync,fdatasync", "EIO", when);
-    let (relay, hook, app) = (Relay::under(&strace), Hook::new(), App::new());
+    let (relay, hook, app) = (Relay::under(&strace, None), Hook::new(), App::new());
     let args = ["--relay", &relay.url(), "--name", "shop", "--forward-to", &app.url()];
     let listen = hook.listen(args);
     listen.ready();

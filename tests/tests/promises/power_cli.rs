@@ -18,8 +18,8 @@ struct Story {
 }
 
 /// Everything that is sent is acked; then the CLI is killed.
-fn record(strace: &Strace) -> Story {
-    let (relay, hook, app) = (Relay::start(), Hook::new(), App::new());
+fn record(strace: &Strace, hook: &Hook) -> Story {
+    let (relay, app) = (Relay::start(), App::new());
     let args = ["listen", "--output", "json", "--relay", &relay.url(), "--name", "shop", "--forward-to", &app.url()];
     let listen = Listen::running(&mut strace.wrap(&hook.command(args)));
     listen.ready();
@@ -151,7 +151,7 @@ fn assert_cli_recovers(story: &Story, (cut, loss): Cut, dice: &mut Dice) {
 }
 
 fn check(cuts: usize, restarts: usize) {
-    let story = record(&Strace::recording());
+    let story = record(&Strace::recording(), &Hook::new());
     let mut dice = Dice::new("power cuts at the CLI");
     let cuts = story.promises.cuts(cuts, &mut dice);
     assert_eq!(story.promises.broken(&cuts, &mut dice, in_journal), [""; 0]);
@@ -171,11 +171,26 @@ fn long_power_cuts_at_the_cli_break_no_ack() {
     check(500, 30);
 }
 
-/// The control: the same check sees the loss where fsync does nothing.
-#[test]
-fn a_cli_on_a_disk_that_does_not_sync_is_caught() {
-    let promises = record(&Strace::recording().with_eatmydata()).promises;
-    let mut dice = Dice::new("power cuts without fsync");
+/// The controls: the same check sees the loss.
+#[track_caller]
+fn assert_caught(strace: &Strace, hook: &Hook) {
+    let promises = record(strace, hook).promises;
+    let mut dice = Dice::new("power cuts that must break acks");
     let cuts = promises.cuts(20, &mut dice);
     assert!(!promises.broken(&cuts, &mut dice, in_journal).is_empty(), "nothing was lost, so this check sees nothing");
+}
+
+#[test]
+fn a_cli_on_a_disk_that_does_not_sync_is_caught() {
+    assert_caught(&Strace::recording().with_eatmydata(), &Hook::new());
+}
+
+#[test]
+fn a_cli_that_acks_without_a_sync_is_caught() {
+    assert_caught(&Strace::recording(), &Hook::sabotaged("sync-normal"));
+}
+
+#[test]
+fn a_cli_that_acks_before_its_commit_is_caught() {
+    assert_caught(&Strace::recording(), &Hook::sabotaged("early-ack"));
 }

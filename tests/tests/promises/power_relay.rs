@@ -7,8 +7,8 @@ use crate::stores::{in_inbox, in_journal};
 
 /// A CLI takes in the first requests and is killed; the inbox is all there is for the others. Among them are large ones,
 /// enough of them to make the relay checkpoint.
-fn record(strace: &Strace) -> Promises {
-    let (relay, hook, app) = (Relay::under(strace), Hook::new(), App::new());
+fn record(strace: &Strace, fault: Option<&'static str>) -> Promises {
+    let (relay, hook, app) = (Relay::under(strace, fault), Hook::new(), App::new());
     let listen = hook.listen(["--relay", &relay.url(), "--name", "shop", "--forward-to", &app.url()]);
     listen.ready();
     let mut ports = send(&relay.at("shop"), 0..40);
@@ -44,7 +44,7 @@ fn assert_relay_recovers(promises: &Promises, (cut, loss): Cut, dice: &mut Dice)
 }
 
 fn check(cuts: usize, restarts: usize) {
-    let promises = record(&Strace::recording());
+    let promises = record(&Strace::recording(), None);
     let mut dice = Dice::new("power cuts at the relay");
     let cuts = promises.cuts(cuts, &mut dice);
     assert_eq!(promises.broken(&cuts, &mut dice, in_inbox), [""; 0]);
@@ -64,11 +64,26 @@ fn long_power_cuts_at_the_relay_break_no_promise() {
     check(500, 30);
 }
 
-/// The control: the same check sees the loss where fsync does nothing.
-#[test]
-fn a_relay_on_a_disk_that_does_not_sync_is_caught() {
-    let promises = record(&Strace::recording().with_eatmydata());
-    let mut dice = Dice::new("power cuts without fsync");
+/// The controls: the same check sees the loss.
+#[track_caller]
+fn assert_caught(strace: &Strace, fault: Option<&'static str>) {
+    let promises = record(strace, fault);
+    let mut dice = Dice::new("power cuts that must break promises");
     let cuts = promises.cuts(20, &mut dice);
     assert!(!promises.broken(&cuts, &mut dice, in_inbox).is_empty(), "nothing was lost, so this check sees nothing");
+}
+
+#[test]
+fn a_relay_on_a_disk_that_does_not_sync_is_caught() {
+    assert_caught(&Strace::recording().with_eatmydata(), None);
+}
+
+#[test]
+fn a_relay_that_commits_without_a_sync_is_caught() {
+    assert_caught(&Strace::recording(), Some("sync-normal"));
+}
+
+#[test]
+fn a_relay_that_promises_before_its_commit_is_caught() {
+    assert_caught(&Strace::recording(), Some("early-2xx"));
 }
