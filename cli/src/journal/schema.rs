@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::JournalError;
@@ -118,6 +119,11 @@ pub fn open(path: &Path) -> Result<Connection, JournalError> {
     })?;
     drop(turn);
     Ok(connection)
+}
+
+/// After a failed fsync a checkpoint would sync once more, be told that all is well, and throw the log away.
+pub fn close_without_checkpoint(connection: &Connection) {
+    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
 enum Prepare {

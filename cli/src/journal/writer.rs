@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{oneshot, watch};
 
 use super::JournalError;
-use super::schema::write_error;
+use super::schema::{self, write_error};
 
 /// Changes in one commit, at most.
 const GROUP: usize = 256;
@@ -146,6 +146,7 @@ impl Thread {
             if let Err(error) = result.and_then(|()| self.sync_if_due()) {
                 // An I/O error leaves no certainty about what is on disk: nothing more is promised.
                 self.failed.send_replace(Some(error));
+                schema::close_without_checkpoint(&self.connection);
                 return;
             }
         }
