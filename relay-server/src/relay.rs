@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hook_proto::wire::{self, ToCli, to_cli};
 use hook_proto::{EndpointName, EventId, Mode, Settings};
@@ -15,6 +15,9 @@ use crate::inbox::Inbox;
 use crate::public_url::PublicUrl;
 use crate::registry::{ClaimError, Registry, RegistryError, TokenId};
 use crate::session::Session;
+
+/// How often the log says that events are refused.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// What a relay is told at its start.
 #[derive(Debug, Clone)]
@@ -73,6 +76,14 @@ pub struct Relay {
     /// Senders that wait for a reply.
     exchanges: AtomicU64,
     stopping: AtomicBool,
+    refusals: Mutex<Refusals>,
+}
+
+/// Events that were refused since the log said so.
+#[derive(Default)]
+struct Refusals {
+    said: Option<Instant>,
+    since: u64,
 }
 
 pub struct ClaimedEndpoint {
@@ -92,6 +103,7 @@ impl Relay {
             streams: AtomicU64::new(1),
             exchanges: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
+            refusals: Mutex::default(),
         }
     }
 
@@ -189,6 +201,16 @@ impl Relay {
             session.end.notify_one();
         }
         Ok(())
+    }
+
+    /// Logs that an event was refused, once a minute however many there are.
+    pub fn refused(&self, why: &dyn std::fmt::Display) {
+        let mut refusals = lock(&self.refusals);
+        refusals.since += 1;
+        if refusals.said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+            tracing::warn!(%why, count = refusals.since, "events are refused");
+            *refusals = Refusals { said: Some(Instant::now()), since: 0 };
+        }
     }
 
     pub fn is_stopping(&self) -> bool {
