@@ -1,5 +1,6 @@
 //! A relay of its own, as a team would run it.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -7,7 +8,7 @@ use std::sync::Mutex;
 use tempfile::TempDir;
 
 use crate::process::{Output, Process};
-use crate::{Strace, binaries, wait_for};
+use crate::{Strace, app, binaries, wait_for};
 
 pub struct Relay {
     data: TempDir,
@@ -54,16 +55,12 @@ impl Relay {
     }
 
     #[track_caller]
-    fn new(
-        args: &[&str],
-        fault: Option<&'static str>,
-        strace: Option<&Strace>,
-        fill: impl FnOnce(&Path),
-    ) -> Self {
+    fn new(args: &[&str], fault: Option<&'static str>, strace: Option<&Strace>, fill: impl FnOnce(&Path)) -> Self {
         let data = TempDir::with_prefix("hook-relay-").unwrap();
         fill(&data.path().join("relay"));
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-        let process = spawn(&data, "127.0.0.1:0", &args, fault, strace);
+        let place = app::listen_on(Ipv4Addr::LOCALHOST.into()).local_addr().unwrap().to_string();
+        let process = spawn(&data, &place, &args, fault, strace);
         let address = ready(&process);
         Self { data, args, fault, address: Mutex::new(address), process: Mutex::new(process) }
     }

@@ -43,7 +43,13 @@ pub(crate) fn calls(log: &[u8]) -> Vec<Call> {
             }
             None => {
                 let result = result(arguments);
-                Call { name, begun: number, ended: result.map(|_| number), result, arguments: without_result(arguments) }
+                Call {
+                    name,
+                    begun: number,
+                    ended: result.map(|_| number),
+                    result,
+                    arguments: without_result(arguments),
+                }
             }
         };
         calls.push(call);
@@ -78,7 +84,8 @@ impl Call {
     /// The file that it is about, by descriptor or by name.
     pub fn path(&self) -> Option<PathBuf> {
         let by_name = self.arguments.starts_with(b"\"") || self.arguments.starts_with(b"AT_FDCWD");
-        let name = if by_name { String::from_utf8(self.bytes()).ok().filter(|n| n.starts_with('/')) } else { self.file() };
+        let name =
+            if by_name { String::from_utf8(self.bytes()).ok().filter(|n| n.starts_with('/')) } else { self.file() };
         name.map(PathBuf::from)
     }
 

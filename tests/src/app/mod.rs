@@ -232,8 +232,9 @@ fn serve(shared: &Shared, stream: &TcpStream, connection: usize) -> std::io::Res
     }
 }
 
-/// A free port that nobody is given by chance: the system hands out others, so a stopped app finds its own again.
-fn listen_on(ip: std::net::IpAddr) -> TcpListener {
+/// A free port that nobody is given by chance: the system hands out others, so who stops finds its own again, and nobody who
+/// calls a stopped one is connected to himself.
+pub(crate) fn listen_on(ip: std::net::IpAddr) -> TcpListener {
     let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.subsec_nanos());
     let first = seed ^ std::process::id().wrapping_mul(2_654_435_761);
     (0..20_000u32)

@@ -9,6 +9,7 @@ use std::process::Command;
 use hook_tests::{App, Heard, Hook, Load, Relay, Response, assert_same_bytes, pattern, post, request, wait_until};
 use tempfile::TempDir;
 
+use crate::eio::assert_answered;
 use crate::stores::key;
 
 const MIB: usize = 1024 * 1024;
@@ -199,11 +200,32 @@ fn a_cli_with_a_full_disk_stops_and_loses_nothing() {
     again.ready();
     load.until_promised(20);
     let heard = load.stop();
-    assert!(heard.iter().all(|h| h.status == Some(200)), "a relay that runs answers everybody");
+    assert_answered(&heard);
     let arrived = || app.requests().into_iter().find(|r| r.target().ends_with("n=large"));
     wait_until("the large one reaches the app", || arrived().is_some());
     assert_same_bytes("the large one", &arrived().unwrap().body, &large);
     let mut heard = heard;
     heard.push(Heard { key: "n=large".into(), status: Some(200), cut: false, port: None, retry_after: None });
     Heard::assert_promises_kept(&heard, &hook, &app);
+}
+
+/// With no relay beside it there is nothing else to keep an event: what the journal cannot keep is refused.
+#[test]
+fn a_cli_with_its_own_relay_and_a_full_disk_promises_nothing() {
+    let disk = SmallDisk::new(8 * MIB);
+    let (hook, app) = (Hook::new(), App::new());
+    symlink(disk.path(), hook.home().join("data")).unwrap();
+    let app_url = app.url();
+    let listen = hook.listen(["--forward-to", &app_url]);
+    let url = listen.url();
+    let load = Load::start(&url, 2);
+    load.until_promised(20);
+    let filler = disk.fill();
+    assert_eq!(listen.exit_code(), Some(3), "{}", listen.stdout.text());
+    load.until_sent(5);
+    drop(filler);
+    let again = hook.listen(["--forward-to", &app_url]);
+    assert_eq!(again.url(), url);
+    load.until_promised(20);
+    Heard::assert_promises_kept(&load.stop(), &hook, &app);
 }
