@@ -9,6 +9,8 @@ use crate::points::{Point, kill_the_cli_at, kill_the_relay_at};
 use crate::stores::open_sound;
 
 const MIB: u64 = 1024 * 1024;
+/// No log gets longer, however busy its writer is; the relay's own bound is 64 MiB.
+const LONGEST: u64 = 80 * MIB;
 
 fn log_of(database: &Path) -> PathBuf {
     let mut log = database.as_os_str().to_owned();
@@ -58,10 +60,8 @@ fn readers_hold_up_checkpoints_and_nothing_else() {
     let generations = logs.each_ref().map(|log| generation(log));
     drop(readers);
     for (log, generation_before) in logs.iter().zip(generations) {
-        let before = length(log);
         wait_until(&format!("{} is filled anew", log.display()), || generation(log) != generation_before);
-        let after = length(log);
-        assert!(after <= before + 8 * MIB, "{} has {after} bytes after {before}", log.display());
+        assert!(length(log) < LONGEST, "{} has {} bytes", log.display(), length(log));
     }
     Heard::assert_promises_kept(&load.stop(), &hook, &app);
     for store in stores {

@@ -56,8 +56,7 @@ fn keys(database: &Path, query: &str) -> Result<HashSet<String>, String> {
 
 fn key_in(head: &[u8]) -> String {
     let at = head.windows(2).position(|w| w == b"n=").expect("every request has a key");
-    let digits = head[at + 2..].iter().take_while(|b| b.is_ascii_digit()).count();
-    String::from_utf8_lossy(&head[at..at + 2 + digits]).into_owned()
+    String::from_utf8_lossy(&head[at..at + key(0).len()]).into_owned()
 }
 
 /// A database without a fault; none where its tables were never made.
