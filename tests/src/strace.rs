@@ -110,3 +110,14 @@ impl Strace {
         std::fs::read(self.log_path()).expect("strace runs; it is the Debian package of that name")
     }
 }
+
+impl Drop for Strace {
+    /// The log of a test that failed is kept.
+    #[allow(clippy::print_stderr, reason = "who looks for a fault wants to know")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.dir.disable_cleanup(true);
+            eprintln!("the calls are in {}", self.log_path().display());
+        }
+    }
+}

@@ -151,7 +151,8 @@ fn assert_cli_recovers(story: &Story, (cut, loss): Cut, dice: &mut Dice) {
 }
 
 fn check(cuts: usize, restarts: usize) {
-    let story = record(&Strace::recording(), &Hook::new());
+    let strace = Strace::recording();
+    let story = record(&strace, &Hook::new());
     let mut dice = Dice::new("power cuts at the CLI");
     let cuts = story.promises.cuts(cuts, &mut dice);
     assert_eq!(story.promises.broken(&cuts, &mut dice, in_journal), [""; 0]);

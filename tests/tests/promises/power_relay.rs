@@ -44,7 +44,8 @@ fn assert_relay_recovers(promises: &Promises, (cut, loss): Cut, dice: &mut Dice)
 }
 
 fn check(cuts: usize, restarts: usize) {
-    let promises = record(&Strace::recording(), None);
+    let strace = Strace::recording();
+    let promises = record(&strace, None);
     let mut dice = Dice::new("power cuts at the relay");
     let cuts = promises.cuts(cuts, &mut dice);
     assert_eq!(promises.broken(&cuts, &mut dice, in_inbox), [""; 0]);
