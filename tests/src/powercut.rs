@@ -192,10 +192,9 @@ fn certain(change: &Change, over: usize, syncs: &[Sync]) -> usize {
         What::Remove => change.file.parent().unwrap(),
         _ => &change.file,
     };
-    match syncs.iter().find(|s| s.file == what && s.begun >= over) {
-        Some(sync) if sync.ok => sync.ended,
-        _ => usize::MAX,
-    }
+    // Two threads may sync at once, and the one that began later may be done first.
+    let after = syncs.iter().filter(|s| s.file == what && s.begun >= over);
+    after.take_while(|s| s.ok).map(|s| s.ended).min().unwrap_or(usize::MAX)
 }
 
 fn write(file: &mut Vec<u8>, at: usize, data: &[u8], eighths: usize, dice: &mut Dice) {
