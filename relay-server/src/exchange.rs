@@ -36,7 +36,7 @@ pub async fn run(
     match futures_util::FutureExt::now_or_never(&mut append) {
         Some(Err(error)) => {
             endpoint.refused(id);
-            let _ = to_sender.send(refused(&error));
+            let _ = to_sender.send(refused(&relay, &error));
             return;
         }
         Some(Ok(_)) => {
@@ -94,7 +94,7 @@ pub async fn run(
                 Ok(_) => { committed = true; endpoint.committed(id, relay.inbox.as_ref()); }
                 Err(error) => {
                     endpoint.refused(id);
-                    let _ = to_sender.send(refused(&error));
+                    let _ = to_sender.send(refused(&relay, &error));
                     return;
                 }
             },
@@ -129,8 +129,8 @@ fn answer_away(relay: &Relay, endpoint: &Endpoint, event: &StoredEvent) -> Sende
     reply::queued(status.unwrap_or(StatusCode::OK), event.id)
 }
 
-fn refused(error: &InboxError) -> SenderReply {
-    tracing::warn!(%error, "an event was refused");
+fn refused(relay: &Relay, error: &InboxError) -> SenderReply {
+    relay.refused(error);
     reply::refusal(StatusCode::SERVICE_UNAVAILABLE, "this event was not kept; send it again later.", Some(30))
 }
 

@@ -92,7 +92,7 @@ async fn event(
     let (parts, body) = request.into_parts();
     let received = match capture::body(&relay, &endpoint, &parts, body).await {
         Ok(received) => received,
-        Err(uncaptured) => return not_captured(&uncaptured),
+        Err(uncaptured) => return not_captured(&relay, &uncaptured),
     };
     let event = build(&relay, peer, &parts, host, &endpoint, rest, received);
     let (to_sender, reply) = oneshot::channel();
@@ -201,7 +201,7 @@ fn version(version: Version) -> &'static str {
     }
 }
 
-fn not_captured(uncaptured: &Uncaptured) -> SenderReply {
+fn not_captured(relay: &Relay, uncaptured: &Uncaptured) -> SenderReply {
     match uncaptured {
         Uncaptured::TooLarge { limit } => {
             let reason = format!("the body is larger than {limit} bytes; nothing was kept.");
@@ -214,7 +214,7 @@ fn not_captured(uncaptured: &Uncaptured) -> SenderReply {
             refusal(StatusCode::BAD_REQUEST, "the body did not arrive whole; nothing was kept.", None)
         }
         Uncaptured::Disk(error) => {
-            tracing::error!(%error, "a body could not be spooled");
+            relay.refused(error);
             refusal(StatusCode::SERVICE_UNAVAILABLE, "the relay has no room for this body.", Some(30))
         }
     }

@@ -32,6 +32,9 @@ fn ready(relay: &Relay) -> SenderReply {
     if relay.inbox.broken() {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "the inbox failed; restart the relay.", Some(30));
     }
+    if relay.inbox.full() {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "the disk is full; new events are refused.", Some(30));
+    }
     page(StatusCode::OK, "text/plain; charset=utf-8", "ready\n".into())
 }
 

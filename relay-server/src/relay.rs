@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hook_proto::wire::{self, ToCli, to_cli};
 use hook_proto::{EndpointName, EventId, Mode, Settings};
@@ -20,6 +20,8 @@ use crate::session::Session;
 
 /// Bytes of memory for all bodies that are on their way in.
 const ARRIVING: usize = 64 * 1024 * 1024;
+/// How often the log says that events are refused.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// What a relay is told at its start.
 #[derive(Debug, Clone)]
@@ -80,6 +82,14 @@ pub struct Relay {
     /// Senders that wait for a reply.
     exchanges: AtomicU64,
     stopping: AtomicBool,
+    refusals: Mutex<Refusals>,
+}
+
+/// Events that were refused since the log said so.
+#[derive(Default)]
+struct Refusals {
+    said: Option<Instant>,
+    since: u64,
 }
 
 pub struct ClaimedEndpoint {
@@ -100,6 +110,7 @@ impl Relay {
             streams: AtomicU64::new(1),
             exchanges: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
+            refusals: Mutex::default(),
         }
     }
 
@@ -201,6 +212,16 @@ impl Relay {
             session.end.notify_one();
         }
         Ok(())
+    }
+
+    /// Logs that an event was refused, once a minute however many there are.
+    pub fn refused(&self, why: &dyn std::fmt::Display) {
+        let mut refusals = lock(&self.refusals);
+        refusals.since += 1;
+        if refusals.said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+            tracing::warn!(%why, count = refusals.since, "events are refused");
+            *refusals = Refusals { said: Some(Instant::now()), since: 0 };
+        }
     }
 
     pub fn is_stopping(&self) -> bool {

@@ -61,8 +61,13 @@ impl Hook {
         &self.project
     }
 
+    /// Where its journal is.
+    pub fn data(&self) -> PathBuf {
+        self.home.path().join("data/hook")
+    }
+
     pub fn journal(&self) -> PathBuf {
-        self.home.path().join("data/hook/journal.db")
+        self.data().join("journal.db")
     }
 
     pub fn command(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {

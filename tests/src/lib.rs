@@ -22,9 +22,12 @@ mod listen;
 mod lying;
 pub mod oracle;
 mod port;
+mod powercut;
 mod process;
 mod relay;
 mod sender;
+mod strace;
+mod strace_log;
 mod trial;
 
 use std::sync::OnceLock;
@@ -41,9 +44,11 @@ pub use http::Message;
 pub use ledger::{Heard, Ledger, Load};
 pub use listen::Listen;
 pub use lying::{LyingRelay, LyingSession};
+pub use powercut::{Loss, Recording, Said, promises};
 pub use process::{Output, Process};
 pub use relay::{Relay, curl};
 pub use sender::{Response, Sender, post, request};
+pub use strace::Strace;
 pub use trial::Trial;
 
 /// How long anything may take that must happen at all. Generous, since tests share two cores.

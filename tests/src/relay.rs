@@ -1,6 +1,6 @@
 //! A relay of its own, as a team would run it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
@@ -9,7 +9,20 @@ use tempfile::TempDir;
 use crate::hook::query;
 use crate::port::listen_on;
 use crate::process::{Output, Process};
-use crate::{Clock, binaries, wait_for};
+use crate::{Clock, Strace, binaries, wait_for};
+
+/// Puts something into its data directory first.
+type Fill<'a> = Box<dyn FnOnce(&Path) + 'a>;
+
+/// How a relay is started.
+#[derive(Default)]
+struct Start<'a> {
+    args: &'a [&'a str],
+    fault: Option<&'static str>,
+    environment: Vec<(String, String)>,
+    strace: Option<&'a Strace>,
+    fill: Option<Fill<'a>>,
+}
 
 pub struct Relay {
     data: TempDir,
@@ -35,27 +48,45 @@ impl Relay {
     /// With further arguments, such as a public URL that makes tokens necessary.
     #[track_caller]
     pub fn with(args: &[&str]) -> Self {
-        Self::new(args, None, Vec::new())
+        Self::new(Start { args, ..Start::default() })
     }
 
     /// A relay that breaks a promise on purpose: what `HOOK_SABOTAGE` may name is where `sabotage::is` is asked.
     #[track_caller]
     pub fn sabotaged(fault: &'static str) -> Self {
-        Self::new(&[], Some(fault), vec![("HOOK_SABOTAGE".to_owned(), fault.to_owned())])
+        let environment = vec![("HOOK_SABOTAGE".to_owned(), fault.to_owned())];
+        Self::new(Start { fault: Some(fault), environment, ..Start::default() })
     }
 
     /// With a clock of its own.
     #[track_caller]
     pub fn under(clock: &Clock) -> Self {
-        Self::new(&[], None, clock.environment())
+        Self::new(Start { environment: clock.environment(), ..Start::default() })
+    }
+
+    /// Under strace from its first call on, and perhaps with a fault.
+    #[track_caller]
+    pub fn traced(strace: &Strace, fault: Option<&'static str>) -> Self {
+        let environment = fault.map(|fault| ("HOOK_SABOTAGE".to_owned(), fault.to_owned())).into_iter().collect();
+        Self::new(Start { fault, environment, strace: Some(strace), ..Start::default() })
+    }
+
+    /// On data that somebody puts there first.
+    #[track_caller]
+    pub fn on_data(fill: impl FnOnce(&Path)) -> Self {
+        Self::new(Start { fill: Some(Box::new(fill)), ..Start::default() })
     }
 
     #[track_caller]
-    fn new(args: &[&str], fault: Option<&'static str>, environment: Vec<(String, String)>) -> Self {
+    fn new(start: Start<'_>) -> Self {
         let data = TempDir::with_prefix("hook-relay-").unwrap();
-        let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
+        if let Some(fill) = start.fill {
+            fill(&data.path().join("relay"));
+        }
+        let args: Vec<String> = start.args.iter().map(|a| (*a).to_owned()).collect();
         let free = listen_on([127, 0, 0, 1].into()).local_addr().unwrap();
-        let process = spawn(&data, &free.to_string(), &args, fault, &environment);
+        let (fault, environment) = (start.fault, start.environment);
+        let process = spawn(&data, &free.to_string(), &args, fault, &environment, start.strace);
         let address = ready(&process);
         Self { data, args, fault, environment, address: Mutex::new(address), process: Mutex::new(process) }
     }
@@ -103,8 +134,28 @@ impl Relay {
         process.kill9();
         process.assert_did_not_panic();
         let address = self.address.lock().unwrap().clone();
-        *process = spawn(&self.data, &address, &self.args, self.fault, &self.environment);
+        *process = spawn(&self.data, &address, &self.args, self.fault, &self.environment, None);
         assert_eq!(ready(&process), address, "the relay is where it was");
+    }
+
+    /// Starts it again in the same way under strace, which may well end it before it is ready.
+    #[track_caller]
+    pub fn restart_under(&self, strace: &Strace) {
+        let mut process = self.process.lock().unwrap();
+        process.kill9();
+        process.assert_did_not_panic();
+        let address = self.address.lock().unwrap().clone();
+        *process = spawn(&self.data, &address, &self.args, self.fault, &self.environment, Some(strace));
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.process.lock().unwrap().is_running()
+    }
+
+    /// Waits for its end, and for strace's.
+    #[track_caller]
+    pub fn exit_code(&self) -> Option<i32> {
+        self.process.lock().unwrap().exit_code()
     }
 
     pub fn stderr(&self) -> String {
@@ -138,13 +189,17 @@ fn spawn(
     args: &[String],
     fault: Option<&str>,
     environment: &[(String, String)],
+    strace: Option<&Strace>,
 ) -> Process {
     let program = fault.map_or_else(|| binaries::hook_relay().to_owned(), |_| binaries::sabotaged().join("hook-relay"));
     let mut command = Command::new(program);
     command.args(["--listen", listen, "--data"]).arg(data.path().join("relay")).args(args);
     clean(&mut command, data);
     command.envs(environment.iter().map(|(name, value)| (name, value)));
-    Process::start(&mut command, b"")
+    match strace {
+        Some(strace) => Process::start(&mut strace.wrap(&command), b""),
+        None => Process::start(&mut command, b""),
+    }
 }
 
 fn clean(command: &mut Command, data: &TempDir) {

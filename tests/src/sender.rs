@@ -74,6 +74,11 @@ impl Sender {
         Ok(Self { stream, reader, host: host.to_owned(), path: path.to_owned(), head: false })
     }
 
+    /// The port on this side.
+    pub fn port(&self) -> u16 {
+        self.stream.local_addr().unwrap().port()
+    }
+
     /// The URL's path, where requests to its endpoint begin.
     pub fn path(&self) -> &str {
         &self.path
@@ -88,11 +93,6 @@ impl Sender {
 
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         (&self.stream).write_all(bytes.as_ref())
-    }
-
-    /// Where it sends from.
-    pub fn port(&self) -> u16 {
-        self.stream.local_addr().unwrap().port()
     }
 
     /// Sends a request's first line, its Host and these field lines. `behind` follows the URL's own path, raw.

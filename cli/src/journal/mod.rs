@@ -126,7 +126,21 @@ impl JournalError {
 pub struct Journal {
     path: Arc<Path>,
     writer: writer::Writer,
-    reader: Arc<Mutex<Connection>>,
+    reader: Arc<Mutex<Reader>>,
+}
+
+/// The connection for reads, which is closed last.
+struct Reader {
+    connection: Connection,
+    failed: watch::Receiver<Option<JournalError>>,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if self.failed.borrow().is_some() {
+            schema::close_without_checkpoint(&self.connection);
+        }
+    }
 }
 
 impl Journal {
@@ -136,6 +150,7 @@ impl Journal {
         let (reader, checkpoints) = (schema::connect(path)?, schema::connect(path)?);
         let path: Arc<Path> = path.into();
         let writer = writer::Writer::start(path.clone(), connection, checkpoints)?;
+        let reader = Reader { connection: reader, failed: writer.failed() };
         Ok(Self { path, writer, reader: Arc::new(Mutex::new(reader)) })
     }
 
@@ -182,8 +197,8 @@ impl Journal {
         let reader = self.reader.clone();
         let path = self.path.clone();
         let task = tokio::task::spawn_blocking(move || {
-            let connection = reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            query(&connection).map_err(|e| schema::read_error(&path, &e))
+            let reader = reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            query(&reader.connection).map_err(|e| schema::read_error(&path, &e))
         });
         match task.await {
             Ok(result) => result,

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::JournalError;
@@ -57,6 +58,11 @@ pub fn connect(path: &Path) -> Result<Connection, JournalError> {
     let connection = Connection::open_with_flags(path, flags).map_err(|e| open_error(path, &e))?;
     set(&connection).map_err(|e| open_error(path, &e))?;
     Ok(connection)
+}
+
+/// After a failed fsync a checkpoint would sync once more, be told that all is well, and throw the log away.
+pub fn close_without_checkpoint(connection: &Connection) {
+    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
 enum Prepare {

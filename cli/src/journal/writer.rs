@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::JournalError;
-use super::schema::write_error;
+use super::schema::{self, write_error};
 use super::sync::{self, Sync};
 use super::waiting::{self, Inlet, Outlet};
 
@@ -87,6 +87,7 @@ impl Writer {
         let (synced_tx, synced) = watch::channel(0);
         let (failed_tx, failed) = watch::channel(None);
         let health = Arc::new(Health { path: path.clone(), failed: failed_tx });
+        schema::close_without_checkpoint(&checkpoints);
         let (wal, checkpoint) = Wal::new(&path, checkpoints, health.clone());
         let (answers, sync) = (Answers::start(), Arc::new(Sync::default()));
         let syncs = (sync.clone(), path.clone(), health.clone());
@@ -217,6 +218,9 @@ impl Thread {
     fn run(mut self) {
         self.work();
         self.sync.close();
+        if self.health.has_failed() {
+            schema::close_without_checkpoint(&self.connection);
+        }
     }
 
     fn work(&mut self) {

@@ -52,7 +52,7 @@ impl Cli {
             max_backlog: None,
             mirror,
         };
-        let relay = Relay { scheme: Scheme::Http, authority: format!("127.0.0.1:{cable}"), token: None };
+        let relay = Relay { scheme: Scheme::Http, authority: format!("127.0.0.1:{cable}"), token: None, own: None };
         let (instance, ended) = (owner.id.clone(), over.clone());
         let ready = journal.clone();
         program.run(async move {
@@ -61,7 +61,7 @@ impl Cli {
             if mirror {
                 endpoint.lanes().for_each(|lane| lane.caught_up());
             }
-            let wanted = vec![Wanted { endpoint, settings: Settings::default() }];
+            let wanted = vec![Wanted { endpoint, settings: Settings::default(), held: 0 }];
             let session = Session { engine, relay, instance, wanted, opened: Box::new(|_| {}) };
             tokio::spawn(async move {
                 session.run().await;

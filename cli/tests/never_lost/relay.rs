@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use hook_proto::{EndpointName, EventId, Settings};
 use hook_relay_server::inbox::{Answer, Inbox, Limits, MemoryInbox, Pending, SqliteInbox, StoredEvent, Usage};
-use hook_relay_server::registry::{Registry, TokenId};
+use hook_relay_server::registry::{Registry, Run, TokenId};
 use hook_relay_server::{Access, Config, Relay};
 use tokio::net::TcpListener;
 
@@ -32,7 +32,7 @@ impl RelayProgram {
             (Box::new(inbox), Registry::open(dir).expect("a registry"))
         };
         registry
-            .claim(&crate::endpoint(), TokenId::LOCAL, Settings::default(), 0)
+            .claim(&crate::endpoint(), TokenId::LOCAL, Settings::default(), Run::default(), 0)
             .expect("the endpoint is there before anybody sends to it");
         let inbox = Arc::new(Gated::new(inbox));
         let listener = program.run(TcpListener::bind(("127.0.0.1", 0))).expect("a port");
@@ -93,6 +93,10 @@ impl Inbox for Gated {
 
     fn broken(&self) -> bool {
         self.inner.broken()
+    }
+
+    fn full(&self) -> bool {
+        self.inner.full()
     }
 
     fn append(&self, event: Arc<StoredEvent>) -> Pending<u64> {

@@ -67,6 +67,10 @@ impl Inbox for MemoryInbox {
         false
     }
 
+    fn full(&self) -> bool {
+        false
+    }
+
     fn append(&self, event: Arc<StoredEvent>) -> Pending<u64> {
         Pending::known(self.state().append(&self.limits, event))
     }

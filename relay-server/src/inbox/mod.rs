@@ -65,6 +65,9 @@ pub trait Inbox: Send + Sync + 'static {
     /// Whether the storage failed for good: everything is now answered with [`InboxError::Broken`].
     fn broken(&self) -> bool;
 
+    /// Whether appends are refused just now because the disk has no room.
+    fn full(&self) -> bool;
+
     /// Stores an event and answers with its position, once it is as durable as this inbox makes it. Positions rise by append
     /// and are not used twice while the inbox is open. The same id again is answered with the first one's position.
     fn append(&self, event: Arc<StoredEvent>) -> Pending<u64>;

@@ -179,6 +179,10 @@ impl Inbox for SqliteInbox {
         self.shared.broken().is_some()
     }
 
+    fn full(&self) -> bool {
+        self.shared.full()
+    }
+
     fn append(&self, event: Arc<StoredEvent>) -> Pending<u64> {
         if let Some(broken) = self.shared.broken() {
             return Pending::known(Err(broken));

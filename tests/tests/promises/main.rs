@@ -4,15 +4,23 @@
 
 mod apps;
 mod baseline;
+mod checkpoint;
 mod clocks;
 mod controls;
 mod drain;
 mod duplicates;
+mod eio;
 mod framing;
+mod full;
 mod kills;
 mod leaving;
 mod network;
 mod places;
+mod points;
+mod power;
+mod power_cli;
+mod power_relay;
 mod restarts;
 mod restored;
+mod stores;
 mod strangers;

@@ -51,9 +51,9 @@ impl Ballast {
         self.given_up.is_none()
     }
 
-    /// Whether it is time to try to write it again.
-    pub(super) fn is_due(&self) -> bool {
-        self.given_up.is_some_and(|GivenUp { tried, pause }| tried.elapsed() >= pause)
+    /// How long until it is time to try to write it again, while it is given up.
+    pub(super) fn due_in(&self) -> Option<Duration> {
+        self.given_up.map(|GivenUp { tried, pause }| pause.saturating_sub(tried.elapsed()))
     }
 
     pub(super) fn restore(&mut self) {
@@ -64,7 +64,9 @@ impl Ballast {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "no room for {}; new events are refused", self.path.display());
+                if self.given_up.is_none() {
+                    tracing::warn!(%error, "no room for {}; new events are refused", self.path.display());
+                }
                 self.give_up();
             }
         }

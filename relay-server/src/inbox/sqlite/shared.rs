@@ -55,6 +55,10 @@ impl Shared {
         }
     }
 
+    pub(super) fn full(&self) -> bool {
+        self.full.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Refuses what would be refused anyway, so that an event which is not kept is not handed over either.
     fn admit(&self) -> Result<(), InboxError> {
         let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);

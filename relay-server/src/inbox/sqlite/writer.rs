@@ -48,6 +48,7 @@ impl Writer {
         let last: i64 = db.query_row("SELECT ifnull(max(position), 0) FROM events", [], |row| row.get(0))?;
         let large = Large::new(&db)?;
         let (last, resume) = (last.unsigned_abs(), Instant::now());
+        shared.set_full(!ballast.is_there());
         Ok(Self { db, shared, wal, ballast, large, last, postponed: Vec::new(), resume })
     }
 
@@ -88,6 +89,9 @@ impl Writer {
             queue.recv_timeout(Duration::ZERO)
         } else if self.has_chores() {
             queue.recv_timeout(self.resume.saturating_duration_since(Instant::now()))
+        } else if let Some(due) = self.ballast.due_in() {
+            // Senders may stay away from a relay that has no room, so it looks by itself.
+            queue.recv_timeout(due)
         } else {
             queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
         };
@@ -168,7 +172,7 @@ impl Writer {
 
     /// Whether events may be appended; tries to make it so when the disk was full.
     fn has_room(&mut self) -> Result<bool, InboxError> {
-        if self.ballast.is_due() {
+        if self.ballast.due_in() == Some(Duration::ZERO) {
             // The log may be what fills the disk.
             self.empty_log()?;
             self.ballast.restore();
