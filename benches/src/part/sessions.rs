@@ -31,7 +31,7 @@ impl Session {
         };
         session.say(to_relay::Kind::Hello(hello)).await?;
         for (route, name) in (1..).zip(names) {
-            let open = wire::Open { route, name: name.clone(), mode: Mode::Responder.into(), settings: None };
+            let open = wire::Open { route, name: name.clone(), mode: Mode::Responder.into(), settings: None, held: 0 };
             session.say(to_relay::Kind::Open(open)).await?;
         }
         let mut opened = 0;

@@ -295,7 +295,8 @@ mod tests {
         queue.caught_up();
         for n in 1..=3 {
             assert_eq!(queue.next(), Some(Next::Owed(id(n), n as u64)));
-            queue.owed_done(id(n));
+            queue.let_go(id(n));
+            queue.owed_done();
         }
         assert_eq!((queue.next(), queue.next()), (Some(Next::Live('c')), None));
     }
@@ -314,7 +315,8 @@ mod tests {
             queue.live_done();
         }
         assert_eq!([queue.next(), queue.next()], [Some(Next::Owed(id(1), 1)), None]);
-        queue.owed_done(id(1));
+        queue.let_go(id(1));
+        queue.owed_done();
         assert_eq!([queue.next(), queue.next(), queue.next()], [Some(Next::Live('a')), Some(Next::Live('b')), None]);
         queue.live_done();
         assert_eq!(queue.next(), Some(Next::Live('c')));
