@@ -14,7 +14,8 @@ use crate::payload;
 pub fn journal(path: &Path) -> Result<Vec<Kept>> {
     let db = open(path)?;
     let parts = "SELECT data FROM event_parts WHERE id = ?1 ORDER BY part";
-    let kept = read(&db, "SELECT id, size, body, id, sha256 FROM events WHERE mirror = 0", parts)?;
+    let kept =
+        read(&db, "SELECT id, size, body, id, sha256 FROM events JOIN contents USING (seq) WHERE mirror = 0", parts)?;
     for (one, stated) in &kept {
         if stated.as_deref() != Some(one.sha256.as_slice()) {
             return Err(format!("the journal states another SHA-256 for event {} than its bytes have", one.id).into());
@@ -55,6 +56,7 @@ pub fn copy(from: &Path, to: &Path) -> rusqlite::Result<()> {
 pub fn cut(path: &Path, events: usize, project: &Path, now_ms: i64) -> rusqlite::Result<()> {
     let db = writing(path)?;
     db.execute("DELETE FROM attempts WHERE event > ?1", [events])?;
+    db.execute("DELETE FROM contents WHERE seq > ?1", [events])?;
     db.execute("DELETE FROM events WHERE seq > ?1", [events])?;
     let set: Vec<String> =
         COLUMNS.iter().map(|(column, value)| format!("{column} = {}", value.replace("{seq}", "seq"))).collect();
@@ -81,6 +83,7 @@ pub fn grow(path: &Path, from: usize, to: usize, now_ms: i64) -> Result<()> {
         (other, None) => format!("old.{other}"),
     };
     let attempts = |name: &str| if name == "event" { "new".to_owned() } else { format!("old.{name}") };
+    let contents = |name: &str| if name == "seq" { "new".to_owned() } else { format!("old.{name}") };
     let insert = |table: &str, key: &str, names: &[String], value: &dyn Fn(&str) -> String| {
         let values: Vec<String> = names.iter().map(|name| value(name)).collect();
         format!(
@@ -93,12 +96,13 @@ pub fn grow(path: &Path, from: usize, to: usize, now_ms: i64) -> Result<()> {
     };
     let events = insert("events", "seq", &columns("events")?, &events);
     let attempts = insert("attempts", "event", &columns("attempts")?, &attempts);
+    let contents = insert("contents", "seq", &columns("contents")?, &contents);
     db.execute("UPDATE events SET received_at = ?1 - (?2 - seq) * 1000", params![now_ms, to])?;
     let mut first = 1;
     while first < to / from {
         let last = (first + AT_ONCE).min(to / from);
         let transaction = db.transaction()?;
-        for insert in [&events, &attempts] {
+        for insert in [&events, &contents, &attempts] {
             transaction.execute(insert, params![now_ms, to, first, last, from])?;
         }
         transaction.commit()?;

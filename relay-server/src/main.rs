@@ -11,10 +11,6 @@ struct Args {
     relay: RelayArgs,
 }
 
-/// Measured: a sixth less processor time for each event, and less memory, than with the system's.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     ExitCode::from(command::run_to_exit(Args::parse().relay))
 }

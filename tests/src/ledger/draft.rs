@@ -32,7 +32,7 @@ impl Draft {
     pub fn plain(n: usize) -> Self {
         let key = key(n);
         let body = format!("{{\"key\":\"{key}\"}}").into_bytes();
-        Self { method: "POST", behind: format!("?{key}"), fields: Vec::new(), body }
+        Self { method: "POST", behind: format!("/?{key}"), fields: Vec::new(), body }
     }
 
     /// What must be the same wherever the request arrives.

@@ -36,7 +36,7 @@ pub fn in_inbox(dir: &Path) -> Result<HashSet<String>, String> {
 pub fn in_journal(dir: &Path) -> Result<HashSet<String>, String> {
     keys(
         &dir.join("journal.db"),
-        "SELECT head FROM events WHERE mirror = 0
+        "SELECT head FROM events JOIN contents USING (seq) WHERE mirror = 0
          AND size = ifnull(length(body), (SELECT sum(length(data)) FROM event_parts WHERE id = events.id))",
     )
 }
