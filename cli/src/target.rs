@@ -109,16 +109,21 @@ impl FromStr for Target {
 impl Target {
     /// Scheme, host and port: what is connected to.
     pub fn origin(&self) -> String {
-        format!("{}://{}", if self.tls { "https" } else { "http" }, self.authority())
+        let scheme = if self.tls { "https" } else { "http" };
+        if self.is_default_port() {
+            format!("{scheme}://{}", self.host)
+        } else {
+            format!("{scheme}://{}:{}", self.host, self.port)
+        }
     }
 
     /// As the `Host` field says it.
     pub fn authority(&self) -> String {
-        if self.port == if self.tls { 443 } else { 80 } {
-            self.host.clone()
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        if self.is_default_port() { self.host.clone() } else { self.host_port() }
+    }
+
+    fn is_default_port(&self) -> bool {
+        self.port == if self.tls { 443 } else { 80 }
     }
 
     /// Host and port, always both.
@@ -154,7 +159,9 @@ impl Target {
 
     /// The whole URL for a path that [`Target::join`] made.
     pub fn url(&self, path_and_query: &str) -> String {
-        format!("{}{path_and_query}", self.origin())
+        let mut url = self.origin();
+        url.push_str(path_and_query);
+        url
     }
 }
 

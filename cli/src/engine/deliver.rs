@@ -282,18 +282,18 @@ fn record_end(
     heard: Heard,
 ) -> impl Future<Output = ()> + use<> {
     let (lane, row) = (lane.clone(), row.clone());
-    let shown = end.clone();
-    let seq = row.seq;
-    let written = lane.engine.journal.write_lazily(move |c| journal::end_attempt(c, seq, n, &end, state));
+    let (end, seq) = (Arc::new(end), row.seq);
+    let kept = end.clone();
+    let written = lane.engine.journal.write_lazily(move |c| journal::end_attempt(c, seq, n, &kept, state));
     async move {
         if let Err(error) = written.await {
             lane.engine.journal_failed(&error);
         }
-        show_end(&lane, row, n, kind, shown, heard).await;
+        show_end(&lane, row, n, kind, Arc::unwrap_or_clone(end), heard).await;
     }
 }
 
-async fn show_end(lane: &Lane, row: Arc<EventRow>, n: u32, kind: Kind, shown: AttemptEnd, heard: Heard) {
+async fn show_end(lane: &Lane, row: Arc<EventRow>, n: u32, kind: Kind, mut shown: AttemptEnd, heard: Heard) {
     let (engine, seq) = (&lane.engine, row.seq);
     let body = if engine.bodies && shown.kept > shown.body.len() as u64 {
         engine
@@ -303,7 +303,7 @@ async fn show_end(lane: &Lane, row: Arc<EventRow>, n: u32, kind: Kind, shown: At
             .map(Bytes::from)
             .unwrap_or_default()
     } else {
-        Bytes::from(shown.body.clone())
+        Bytes::from(std::mem::take(&mut shown.body))
     };
     let attempt = Attempt {
         n,

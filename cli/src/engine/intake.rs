@@ -71,7 +71,7 @@ impl Plan {
 
 impl Engine {
     /// Takes an event in. Gives the commit that holds it; once that is fsynced, the hand-over may be acked.
-    pub async fn take(self: &Arc<Self>, endpoint: &Arc<Endpoint>, incoming: Incoming) -> Option<Commit> {
+    pub async fn take(self: &Arc<Self>, endpoint: &Arc<Endpoint>, mut incoming: Incoming) -> Option<Commit> {
         if self.is_stopping() {
             return None;
         }
@@ -87,7 +87,7 @@ impl Engine {
             Body::Parts => None,
         };
         let event = NewEvent {
-            head: incoming.head.clone(),
+            head: std::mem::take(&mut incoming.head),
             body: memory.clone(),
             sha256: incoming.sha256,
             origin: "captured",
@@ -99,6 +99,7 @@ impl Engine {
             state: plan.state,
             hand_over: incoming.hand_over,
         };
+        let id = event.head.id.clone();
         let event = Arc::new(event);
         let new = event.clone();
         let (recorded, commit) = match self.journal.write(move |c| journal::record(c, &new, attempt.as_ref())).await {
@@ -107,9 +108,7 @@ impl Engine {
                 plan.give_up(incoming.id);
                 self.journal_failed(&error);
                 if let Some(replier) = &incoming.replier {
-                    replier
-                        .by_hook(503, &incoming.head.id, "refused", "this event could not be kept; send it again.")
-                        .await;
+                    replier.by_hook(503, &id, "refused", "this event could not be kept; send it again.").await;
                 }
                 return None;
             }
@@ -237,7 +236,8 @@ impl Engine {
             }
         }
         if let Some(replier) = &incoming.replier {
-            replier.by_hook(endpoint.options.queued_status, &incoming.head.id, "queued", "").await;
+            let id = incoming.id.to_string();
+            replier.by_hook(endpoint.options.queued_status, &id, "queued", "").await;
         }
     }
 }

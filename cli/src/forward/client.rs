@@ -19,6 +19,8 @@ use crate::tls::{self, Broken};
 /// A connection that idles longer may be closed by the app just as it is used again, so it is not used again.
 const MAX_IDLE: Duration = Duration::from_secs(1);
 const MAX_POOLED: usize = 64;
+/// Of an answer; each request sets aside room for so many.
+const MAX_FIELDS: usize = 256;
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 pub struct Client {
@@ -208,7 +210,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (sender, connection) = http1::Builder::new()
-        .max_headers(1024)
+        .max_headers(MAX_FIELDS)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|e| ConnectError::Unreachable(name.to_owned(), e.to_string()))?;

@@ -1,6 +1,8 @@
 //! What the app is sent: the event's own fields, less those of the hop, plus hook's few (DESIGN §5, "Fidelity";
 //! docs/fidelity.md lists every difference).
 
+use std::borrow::Cow;
+
 use hook_proto::{EventHead, Header, HeaderList};
 use hook_relay_server::is_hop_by_hop;
 
@@ -93,9 +95,9 @@ pub fn trailers(event: &EventHead) -> HeaderList {
 /// Fields that hook sets, or that belong to the framing, whatever the sender said.
 fn is_ours(name: &str) -> bool {
     // Gateways such as CGI and WSGI read an underscore as a hyphen.
-    let name = name.replace('_', "-");
+    let name = if name.contains('_') { Cow::from(name.replace('_', "-")) } else { Cow::from(name) };
     matches!(
-        name.as_str(),
+        name.as_ref(),
         "host"
             | "content-length"
             | "expect"

@@ -110,11 +110,12 @@ pub fn begin_owed(connection: &Connection, journal: &Path, seq: u64, attempt: &N
 
 /// Begins an attempt; its number is one more than the last.
 pub fn insert(connection: &Connection, seq: u64, attempt: &NewAttempt) -> rusqlite::Result<u32> {
-    let n: u32 = connection
-        .prepare_cached(
-            "UPDATE events SET attempts = attempts + 1, target = coalesce(target, ?2) WHERE seq = ?1 RETURNING attempts",
-        )?
-        .query_row(params![seq, attempt.target], |r| r.get(0))?;
+    // One row by its key at a time: for anything more SQLite copies each page first, to be able to take a statement back.
+    let n: u32 =
+        connection.prepare_cached("SELECT attempts + 1 FROM events WHERE seq = ?1")?.query_row([seq], |r| r.get(0))?;
+    connection
+        .prepare_cached("UPDATE events SET attempts = ?2, target = coalesce(target, ?3) WHERE seq = ?1")?
+        .execute(params![seq, n, attempt.target])?;
     open(connection, seq, n, attempt)?;
     Ok(n)
 }
@@ -131,28 +132,39 @@ pub fn open(connection: &Connection, seq: u64, n: u32, attempt: &NewAttempt) -> 
 
 /// Ends an attempt and puts the event into a state; `None` leaves it in its own.
 pub fn end(connection: &Connection, seq: u64, n: u32, end: &AttemptEnd, state: Option<State>) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO attempts (event, n, kind, target, owner, started_at, ended_at, request, status, error, detail, ttfb_ms, ms,
-                response, body, size, kept)
-             SELECT event, n, kind, target, owner, started_at, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
-             FROM open_attempts WHERE event = ?1 AND n = ?2",
-        )?
-        .execute(params![
-            seq,
-            n,
-            end.ended_at,
-            encode(&end.request),
-            end.status,
-            end.error,
-            end.detail,
-            end.ttfb_ms,
-            end.ms,
-            encode(&end.response),
-            (!end.body.is_empty()).then_some(&end.body),
-            end.size,
-            end.kept,
-        ])?;
+    let begun = connection
+        .prepare_cached("SELECT kind, target, owner, started_at FROM open_attempts WHERE event = ?1 AND n = ?2")?
+        .query_row(params![seq, n], |r| {
+            Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?, r.get::<_, u64>(3)?))
+        })
+        .optional()?;
+    if let Some((kind, target, owner, started_at)) = begun {
+        connection
+            .prepare_cached(
+                "INSERT INTO attempts (event, n, kind, target, owner, started_at, ended_at, request, status, error, detail, ttfb_ms,
+                    ms, response, body, size, kept)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+            )?
+            .execute(params![
+                seq,
+                n,
+                kind,
+                target,
+                owner,
+                started_at,
+                end.ended_at,
+                encode(&end.request),
+                end.status,
+                end.error,
+                end.detail,
+                end.ttfb_ms,
+                end.ms,
+                encode(&end.response),
+                (!end.body.is_empty()).then_some(&end.body),
+                end.size,
+                end.kept,
+            ])?;
+    }
     connection.prepare_cached("DELETE FROM open_attempts WHERE event = ?1 AND n = ?2")?.execute(params![seq, n])?;
     connection
         .prepare_cached(
@@ -215,8 +227,11 @@ fn open_owner(connection: &Connection, seq: u64) -> rusqlite::Result<Vec<String>
         .collect()
 }
 
+/// As `Fields` would be, without a copy of them.
 fn encode(fields: &HeaderList) -> Vec<u8> {
-    Fields { fields: fields.clone() }.encode_to_vec()
+    let mut bytes = Vec::with_capacity(64 * fields.len());
+    fields.iter().for_each(|field| prost::encoding::message::encode(1, field, &mut bytes));
+    bytes
 }
 
 fn decode(bytes: Option<Vec<u8>>) -> HeaderList {

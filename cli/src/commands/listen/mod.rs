@@ -64,7 +64,6 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
             signal = signals.next() => break Ended::Signal(signal),
             activity = inbox.recv() => {
                 let Some(activity) = activity else { break Ended::Signal(Signal::Terminate) };
-                screen.show(activity.clone());
                 if let Activity::Ready { endpoints, .. } = &activity {
                     listeners.register(endpoints);
                     if let (Some(demo), Some(endpoint)) = (demo.take(), endpoints.first()) {
@@ -72,7 +71,9 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
                     }
                 }
                 listeners.note(&activity);
-                if tally.count(&activity, until.as_ref()) {
+                let matched = tally.count(&activity, until.as_ref());
+                screen.show(activity);
+                if matched {
                     break Ended::Matched;
                 }
             }

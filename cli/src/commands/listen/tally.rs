@@ -58,11 +58,12 @@ impl Tally {
                     (None, _) => Fate::Failed,
                 };
                 self.set(tried.row.seq, fate);
+                let Some(until) = until else { return false };
                 let body = self.bodies.remove(&tried.row.seq).unwrap_or_default();
                 let mut row = (*tried.row).clone();
                 row.state = State::Ended;
                 let attempts = std::slice::from_ref(a);
-                until.is_some_and(|f| subject::matches(f, &row, &body, attempts, &tried.body))
+                subject::matches(until, &row, &body, attempts, &tried.body)
             }
             _ => false,
         }

@@ -81,11 +81,13 @@ impl Batch<'_> {
 
     fn delete(&mut self, db: &Connection, endpoint: &EndpointName, id: EventId) -> rusqlite::Result<Option<i64>> {
         let mut query =
-            db.prepare_cached("DELETE FROM events WHERE id = ?1 AND endpoint = ?2 RETURNING size, chunks")?;
+            db.prepare_cached("SELECT position, size, chunks FROM events WHERE id = ?1 AND endpoint = ?2")?;
         let row = query.query_row(params![id.to_string(), endpoint.as_str()], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<i64>>(2)?))
         });
-        let Some((size, chunks)) = row.optional()? else { return Ok(None) };
+        let Some((position, size, chunks)) = row.optional()? else { return Ok(None) };
+        // By its key: for any other statement SQLite copies each page first, to be able to take it back.
+        db.prepare_cached("DELETE FROM events WHERE position = ?1")?.execute([position])?;
         let size = size.unsigned_abs();
         self.shared.accounts().remove(endpoint, size);
         self.counted.push(Counted::Removed(endpoint.clone(), size));
