@@ -98,9 +98,12 @@ fn the_relay_is_killed_while_nobody_listens() {
     relay_alone(&mut at_relay("relay killed alone", &[]), QUICK).assert_kept();
 }
 
+/// Behind what came while nobody listened a sender may wait for long, and those of a trial have not the time for it.
+const PATIENCE: [&str; 2] = ["--reply-within", "5s"];
+
 #[test]
 fn the_cli_is_killed_again_and_again() {
-    let mut trial = at_relay("cli killed", &[]);
+    let mut trial = at_relay("cli killed", &PATIENCE);
     again_and_again(&mut trial, QUICK, &[CLI]).assert_kept();
     assert!(trial.ledger().iter().all(|h| h.status.is_some()), "a relay that runs answers everybody");
 }
@@ -108,7 +111,7 @@ fn the_cli_is_killed_again_and_again() {
 #[test]
 #[ignore = "long: 200 kills, 100,000 events"]
 fn long_the_cli_is_killed_again_and_again() {
-    again_and_again(&mut at_relay("cli killed", &[]), LONG, &[CLI]).assert_kept();
+    again_and_again(&mut at_relay("cli killed", &PATIENCE), LONG, &[CLI]).assert_kept();
 }
 
 #[test]
