@@ -92,8 +92,9 @@ fn loses(rule: Rule, steps: &[Step]) {
 }
 
 #[test]
-fn plans_made_up_at_random_find_the_broken_rules_too() {
+#[ignore = "long: up to 4,000 plans; the scripted ones above show it in every run"]
+fn long_plans_made_up_at_random_find_the_broken_rules_too() {
     for rule in [Rule::Old, Rule::Given] {
-        run::some_plan_breaks_the_promise(rule, 400);
+        run::some_plan_breaks_the_promise(rule, 4000);
     }
 }
