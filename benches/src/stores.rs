@@ -62,6 +62,7 @@ pub fn cut(path: &Path, events: usize, project: &Path, now_ms: i64) -> rusqlite:
         COLUMNS.iter().map(|(column, value)| format!("{column} = {}", value.replace("{seq}", "seq"))).collect();
     let project = project.to_string_lossy();
     db.execute(&format!("UPDATE events SET project = ?3, {}", set.join(", ")), params![now_ms, events, project])?;
+    db.execute(&format!("UPDATE attempts SET status = {}", COLUMNS[0].1.replace("{seq}", "event")), [])?;
     let left: usize = db.query_row("SELECT count(*) FROM events", [], |r| r.get(0))?;
     if left == events { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(left)) }
 }
@@ -82,7 +83,11 @@ pub fn grow(path: &Path, from: usize, to: usize, now_ms: i64) -> Result<()> {
         (_, Some((_, value))) => value.replace("{seq}", "new"),
         (other, None) => format!("old.{other}"),
     };
-    let attempts = |name: &str| if name == "event" { "new".to_owned() } else { format!("old.{name}") };
+    let attempts = |name: &str| match name {
+        "event" => "new".to_owned(),
+        "status" => COLUMNS[0].1.replace("{seq}", "new"),
+        _ => format!("old.{name}"),
+    };
     let contents = |name: &str| if name == "seq" { "new".to_owned() } else { format!("old.{name}") };
     let insert = |table: &str, key: &str, names: &[String], value: &dyn Fn(&str) -> String| {
         let values: Vec<String> = names.iter().map(|name| value(name)).collect();

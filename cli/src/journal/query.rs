@@ -63,7 +63,7 @@ const FROM: &str = "FROM events JOIN contents USING (seq)";
 const FEW: usize = 1000;
 
 const COLUMNS: &str = "seq, id, origin, project, relay, endpoint, head, size, sha256, content_type, state, queued, target, \
-    provider, event_type, provider_event_id, verdict, last_status, last_error, last_ms, attempts";
+    provider, event_type, provider_event_id, verdict, last_status, last_error, last_ms, attempts, received_at";
 
 impl EventRow {
     pub fn by_seq(connection: &Connection, seq: u64) -> rusqlite::Result<Option<Self>> {
@@ -193,6 +193,10 @@ pub fn has_events(connection: &Connection, project: &str) -> rusqlite::Result<bo
 
 fn read(row: &Row<'_>) -> rusqlite::Result<EventRow> {
     let head: Vec<u8> = row.get(6)?;
+    let mut head = EventHead::decode(head.as_slice())
+        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(6, rusqlite::types::Type::Blob, Box::new(e)))?;
+    // The column is what is searched, so it is what counts.
+    head.received_at = row.get(21)?;
     let state: String = row.get(10)?;
     Ok(EventRow {
         seq: row.get(0)?,
@@ -201,8 +205,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<EventRow> {
         project: row.get(3)?,
         relay: row.get(4)?,
         endpoint: row.get(5)?,
-        head: EventHead::decode(head.as_slice())
-            .map_err(|e| rusqlite::Error::FromSqlConversionFailure(6, rusqlite::types::Type::Blob, Box::new(e)))?,
+        head,
         size: row.get(7)?,
         sha256: row.get(8)?,
         content_type: row.get(9)?,
