@@ -33,7 +33,7 @@ fn two_listeners_and_three_replays_share_a_journal() {
 
 #[test]
 fn a_journal_that_is_not_there_yet_is_made_by_whoever_comes_first() {
-    for round in 0..5 {
+    for round in 0..10 {
         let hook = Hook::new();
         let args = |n: usize| {
             ["listen", "--name", ["a", "b", "c", "d"][n], "--until", "path:/never", "--timeout-after", "500ms"]
