@@ -179,14 +179,6 @@ pub fn end(connection: &Connection, seq: u64, n: u32, end: &AttemptEnd, state: O
     Ok(())
 }
 
-/// Keeps more of a long answer. Part 0 is in the attempt's row.
-pub fn put_part(connection: &Connection, seq: u64, n: u32, part: u32, data: &[u8]) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT OR REPLACE INTO attempt_parts (event, n, part, data) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![seq, n, part, data])
-        .map(|_| ())
-}
-
 /// Every attempt of an event, in order.
 pub fn of_event(connection: &Connection, seq: u64) -> rusqlite::Result<Vec<Attempt>> {
     connection

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::State;
 use super::attempts::{self, NewAttempt};
+use super::blobs::Room;
 
 /// Bodies above this many bytes are kept in parts of this size.
 pub const PART: usize = 1024 * 1024;
@@ -18,7 +19,7 @@ const FIRST: u32 = 1;
 #[derive(Clone)]
 pub struct NewEvent {
     pub head: EventHead,
-    /// `None`: the parts are in the journal already ([`put_part`]).
+    /// `None`: the parts are in the journal already ([`put_event_part`](super::blobs::put_event_part)).
     pub body: Option<Bytes>,
     pub sha256: [u8; 32],
     pub origin: &'static str,
@@ -122,23 +123,14 @@ fn insert(connection: &Connection, event: &NewEvent, state: State, attempt: Opti
             attempt.unwrap_or(0),
         ])?;
     let seq = connection.last_insert_rowid() as u64;
+    let body = Room::of(event.body.as_deref());
     connection.prepare_cached("INSERT INTO contents (seq, head, body) VALUES (?1, ?2, ?3)")?.execute(params![
         seq,
         event.head.encode_to_vec(),
-        event.body.as_deref()
+        body
     ])?;
+    body.fill(connection, "contents", "body", seq as i64)?;
     Ok(seq)
-}
-
-/// Stores a part of a large body ahead of its event's row.
-pub fn put_part(connection: &Connection, id: &str, part: u32, data: &[u8]) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO event_parts (id, part, data) SELECT ?1, ?2, ?3
-             WHERE NOT EXISTS (SELECT 1 FROM events WHERE id = ?1)",
-        )?
-        .execute(params![id, part, data])
-        .map(|_| ())
 }
 
 /// Settles an event that is owed; one that an attempt ended meanwhile stays as it is.

@@ -4,6 +4,7 @@
 //! it is committed, which survives `kill -9`; [`Journal::synced`] says what would survive a power cut too.
 
 mod attempts;
+mod blobs;
 mod events;
 mod listeners;
 mod owner;
@@ -24,9 +25,10 @@ use tokio::sync::watch;
 
 pub use attempts::{
     Attempt, AttemptEnd, Kind, NewAttempt, Turn, begin_owed, end as end_attempt, insert as begin_attempt,
-    of_event as attempts_of, put_part as attempt_part,
+    of_event as attempts_of,
 };
-pub use events::{BodyKey, Handled, NewEvent, PART, Recorded, drop_orphans, put_part as event_part, record, settle};
+pub use blobs::{put_attempt_part as attempt_part, put_event_part as event_part};
+pub use events::{BodyKey, Handled, NewEvent, PART, Recorded, drop_orphans, record, settle};
 pub use listeners::{
     Listener, Remembered, living as living_listeners, put as put_listener, remember, remembered,
     remove as remove_listener, set_state as set_listener_state,

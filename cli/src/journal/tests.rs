@@ -140,7 +140,7 @@ fn a_file_of_a_newer_hook_is_refused_and_not_touched() {
     other.pragma_update(None, "user_version", 99).unwrap();
     drop(other);
     let before = std::fs::read(&path).unwrap();
-    assert!(matches!(Journal::open(&path), Err(JournalError::Newer { found: 99, known: 2, .. })));
+    assert!(matches!(Journal::open(&path), Err(JournalError::Newer { found: 99, known: 3, .. })));
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
@@ -205,7 +205,9 @@ async fn a_file_of_an_older_hook_is_brought_up_to_date() {
          INSERT INTO events (seq, id, origin, project, relay, endpoint, received_at, head, body, size, sha256, state, queued, mirror, attempts)
             VALUES (7, '01JD0000000000000000000000', 'captured', '/p', 'embedded', 'shop', 5, x'', x'6869', 2, x'07', 'owed', 1, 0, 2);
          INSERT INTO attempts (event, n, kind, target, owner, started_at, ended_at, status)
-            VALUES (7, 1, 'live', 't', 'me', 1, 2, 503), (7, 2, 'backlog', 't', 'gone', 3, NULL, NULL);",
+            VALUES (7, 1, 'live', 't', 'me', 1, 2, 503), (7, 2, 'backlog', 't', 'gone', 3, NULL, NULL);
+         INSERT INTO event_parts VALUES ('01JD0000000000000000000009', 1, x'62'), ('01JD0000000000000000000009', 0, x'61');
+         INSERT INTO attempt_parts VALUES (7, 1, 1, x'63');",
     )
     .unwrap();
     drop(old);
@@ -220,9 +222,40 @@ async fn a_file_of_an_older_hook_is_brought_up_to_date() {
     assert_eq!((row.state, row.queued, row.attempts, body.as_slice()), (State::Owed, true, 2, &b"hi"[..]));
     let attempts: Vec<_> = attempts.iter().map(|a| (a.n, a.status, a.ended_at)).collect();
     assert_eq!(attempts, [(1, Some(503), Some(2)), (2, None, None)]);
+    let parts = |c: &rusqlite::Connection| {
+        let event = BodyKey::Parts("01JD0000000000000000000009".into()).read(c, 100)?;
+        Ok((event, BodyKey::Attempt(7, 1).part(c, 1)?))
+    };
+    assert_eq!(journal.read(parts).await.unwrap(), (b"ab".to_vec(), Some(b"c".to_vec())));
     let place = path.clone();
     let turn = journal.write(move |c| begin_owed(c, &place, 7, &attempt("me"))).await.unwrap().0;
     assert_eq!(turn, Turn::Begun(3));
     let next = journal.write(|c| record(c, &event(1, HandOver::Awaited, State::Owed), None)).await.unwrap().0;
     assert_eq!(next.seq, 8);
+}
+
+#[tokio::test]
+async fn a_large_body_comes_back_from_its_row_or_its_parts() {
+    let (_dir, path) = temp();
+    let journal = Journal::open(&path).unwrap();
+    let bytes: Bytes = (0..PART as u32 + 5).map(|i| (i * 7 + (i >> 9)) as u8).collect();
+    let whole = bytes.slice(..PART);
+    let mut one = event(1, HandOver::Awaited, State::Owed);
+    (one.head.body_size, one.body) = (PART as u64, Some(whole.clone()));
+    let seq = journal.write(move |c| record(c, &one, None)).await.unwrap().0.seq;
+    assert!(journal.read(move |c| BodyKey::Event(seq).read(c, usize::MAX)).await.unwrap() == whole);
+
+    let mut two = event(2, HandOver::Awaited, State::Owed);
+    (two.head.body_size, two.body) = (bytes.len() as u64, None);
+    let id = two.head.id.clone();
+    // A hand-over that broke off left something else.
+    for (part, data) in [(0, Bytes::from_static(b"old")), (0, whole), (1, bytes.slice(PART..))] {
+        let id = id.clone();
+        journal.write(move |c| event_part(c, &id, part, &data)).await.unwrap();
+    }
+    let seq = journal.write(move |c| record(c, &two, None)).await.unwrap().0.seq;
+    assert!(journal.read(move |c| BodyKey::Event(seq).read(c, usize::MAX)).await.unwrap() == bytes);
+    // A known event keeps the parts that it has.
+    journal.write(move |c| event_part(c, &id, 1, b"other")).await.unwrap();
+    assert_eq!(journal.read(move |c| BodyKey::Event(seq).part(c, 1)).await.unwrap().unwrap(), bytes.slice(PART..));
 }
