@@ -246,7 +246,7 @@ async fn send(
                 seq,
                 n,
                 head: &row.head,
-                body: EventBody::Journal(BodyKey::Event(seq)),
+                body: EventBody::Journal(BodyKey::Event(seq), Vec::new()),
                 path,
                 replay: true,
                 timeout,

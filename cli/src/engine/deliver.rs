@@ -133,7 +133,7 @@ fn load(connection: &rusqlite::Connection, seq: u64) -> rusqlite::Result<Option<
     let body = if row.size <= journal::PART as u64 {
         EventBody::Memory(Bytes::from(key.read(connection, journal::PART)?))
     } else {
-        EventBody::Journal(key)
+        EventBody::Journal(key, Vec::new())
     };
     Ok(Some((Arc::new(row), body)))
 }

@@ -35,8 +35,8 @@ pub struct Incoming {
 
 pub enum Body {
     Memory(Bytes),
-    /// Its parts are in the journal.
-    Parts,
+    /// Its parts are in the journal. The first ones may be here too.
+    Parts(Vec<Bytes>),
 }
 
 /// What is decided before the journal is asked.
@@ -82,9 +82,9 @@ impl Engine {
             .clone()
             .filter(|_| matches!(plan.place, Place::Live(t) if t.placed))
             .map(|target| NewAttempt { kind: Kind::Live, target, owner: self.owner.clone(), started_at: now_ms() });
-        let memory = match &incoming.body {
-            Body::Memory(bytes) => Some(bytes.clone()),
-            Body::Parts => None,
+        let (memory, kept) = match &mut incoming.body {
+            Body::Memory(bytes) => (Some(bytes.clone()), Vec::new()),
+            Body::Parts(kept) => (None, std::mem::take(kept)),
         };
         let event = NewEvent {
             head: std::mem::take(&mut incoming.head),
@@ -119,7 +119,7 @@ impl Engine {
                 if incoming.hand_over == HandOver::Queued {
                     self.counts.came_while_away.fetch_add(1, Ordering::AcqRel);
                 }
-                let body = memory.map_or(EventBody::Journal(BodyKey::Event(row.seq)), EventBody::Memory);
+                let body = memory.map_or(EventBody::Journal(BodyKey::Event(row.seq), kept), EventBody::Memory);
                 self.fresh(endpoint, plan, incoming, row, body, attempt, received).await;
             }
             handled => {
@@ -162,8 +162,8 @@ impl Engine {
     async fn passes(&self, filter: &Filter, incoming: &Incoming) -> bool {
         let body = match &incoming.body {
             Body::Memory(bytes) => bytes.clone(),
-            Body::Parts if !filter.needs_bodies() => Bytes::new(),
-            Body::Parts => {
+            Body::Parts(_) if !filter.needs_bodies() => Bytes::new(),
+            Body::Parts(_) => {
                 let key = BodyKey::Parts(incoming.head.id.clone());
                 match self.journal.read(move |c| key.read(c, usize::MAX)).await {
                     Ok(body) => body.into(),
@@ -187,7 +187,7 @@ impl Engine {
     ) {
         let shown = match &body {
             EventBody::Memory(bytes) if self.bodies => Some(bytes.clone()),
-            EventBody::Journal(key) if self.bodies => {
+            EventBody::Journal(key, _) if self.bodies => {
                 let key = key.clone();
                 self.journal.read(move |c| key.read(c, usize::MAX)).await.ok().map(Bytes::from)
             }

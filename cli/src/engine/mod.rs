@@ -5,6 +5,7 @@ mod deliver;
 mod endpoint;
 mod intake;
 mod lane;
+mod memory;
 mod queue;
 
 use std::sync::Arc;
@@ -15,9 +16,11 @@ use tokio::sync::mpsc;
 pub use endpoint::{Endpoint, Options, Way};
 pub use intake::{Body, Incoming};
 pub use lane::Lane;
+pub use memory::Reserved;
 
 use crate::activity::{Activity, Trouble};
 use crate::journal::{Journal, JournalError};
+use memory::Memory;
 
 /// What everything in the engine shares.
 pub struct Engine {
@@ -28,6 +31,8 @@ pub struct Engine {
     activities: mpsc::UnboundedSender<Activity>,
     /// Outputs show bodies, so activities carry them.
     pub bodies: bool,
+    /// For large bodies.
+    pub memory: Memory,
     counts: Counts,
 }
 
@@ -46,7 +51,7 @@ impl Engine {
         activities: mpsc::UnboundedSender<Activity>,
         bodies: bool,
     ) -> Arc<Self> {
-        Arc::new(Self { journal, owner, project, activities, bodies, counts: Counts::default() })
+        Arc::new(Self { journal, owner, project, activities, bodies, memory: Memory::new(), counts: Counts::default() })
     }
 
     pub fn emit(&self, activity: Activity) {

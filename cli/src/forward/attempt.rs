@@ -34,7 +34,8 @@ pub struct Try<'a> {
 #[derive(Debug, Clone)]
 pub enum EventBody {
     Memory(Bytes),
-    Journal(BodyKey),
+    /// The first parts may be here too.
+    Journal(BodyKey, Vec<Bytes>),
 }
 
 /// How it went.
@@ -203,7 +204,9 @@ fn build(journal: &Journal, this: &Try<'_>, fields: &HeaderList) -> Result<Reque
     let has_trailers = trailers.is_some();
     let body = match &this.body {
         EventBody::Memory(body) => OutBody::whole(body.clone(), trailers),
-        EventBody::Journal(key) => OutBody::parts(read_parts(journal, key.clone()), this.head.body_size, trailers),
+        EventBody::Journal(key, kept) => {
+            OutBody::parts(read_parts(journal, key.clone(), kept.clone()), this.head.body_size, trailers)
+        }
     };
     let mut request = Request::new(body);
     *request.method_mut() = Method::from_bytes(this.head.method.as_bytes())?;
@@ -221,12 +224,17 @@ fn build(journal: &Journal, this: &Try<'_>, fields: &HeaderList) -> Result<Reque
     Ok(request)
 }
 
-/// Streams a large body out of the journal, a part ahead of the app.
-fn read_parts(journal: &Journal, key: BodyKey) -> mpsc::Receiver<io::Result<Bytes>> {
+/// Streams a large body: its first parts from memory, the others out of the journal, a part ahead of the app.
+fn read_parts(journal: &Journal, key: BodyKey, kept: Vec<Bytes>) -> mpsc::Receiver<io::Result<Bytes>> {
     let (tx, rx) = mpsc::channel(1);
     let journal = journal.clone();
     tokio::spawn(async move {
-        let mut part = 0;
+        let mut part = kept.len() as u32;
+        for data in kept {
+            if tx.send(Ok(data)).await.is_err() {
+                return;
+            }
+        }
         loop {
             let key = key.clone();
             let read = journal.read(move |c| key.part(c, part)).await;

@@ -1,6 +1,7 @@
 //! The live connection to a relay: dialling, the handshake, and coming back for ever.
 
 mod connect;
+mod gather;
 mod pump;
 mod replier;
 mod taken;

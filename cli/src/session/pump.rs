@@ -16,8 +16,9 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::connect::Socket;
+use super::gather::gather;
 use super::replier::{Replier, WeakReplier};
-use super::taken::{Handed, gather, start_acks};
+use super::taken::{Handed, start_acks};
 use super::{Ended, Session, Wanted};
 use crate::activity::Activity;
 use crate::engine::{Body, Endpoint, Engine, Incoming};
@@ -298,7 +299,7 @@ impl Connection {
         let incoming = Incoming {
             id,
             sha256: if inline { Sha256::digest(&event.body).into() } else { [0; 32] },
-            body: if inline { Body::Memory(event.body) } else { Body::Parts },
+            body: if inline { Body::Memory(event.body) } else { Body::Parts(Vec::new()) },
             head,
             hand_over,
             replier,
