@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 
 /// A body of at most this many bytes stays in memory.
 pub const IN_MEMORY: usize = 1024 * 1024;
@@ -48,20 +49,43 @@ impl Body {
 
     /// The bytes from `offset` on, at most `max` of them; fewer only at the end, none behind it. Does not copy what is in memory.
     pub async fn chunk(&self, offset: u64, max: usize) -> io::Result<Bytes> {
+        self.begin_chunk(offset, max).ready().await
+    }
+
+    /// Begins to read a chunk, for whoever has something to do meanwhile.
+    pub(crate) fn begin_chunk(&self, offset: u64, max: usize) -> Reading {
         match self {
-            Self::Memory(bytes) => Ok(slice(bytes, offset, max)),
+            Self::Memory(bytes) => Reading::Done(slice(bytes, offset, max)),
+            Self::Spooled(spooled) if offset >= spooled.len => Reading::Done(Bytes::new()),
             Self::Spooled(spooled) => {
                 let spooled = Arc::clone(spooled);
-                blocking(move || spooled.read(offset, max)).await
+                Reading::Begun(tokio::task::spawn_blocking(move || spooled.read(offset, max)))
             }
         }
     }
 
-    /// [`Body::chunk`] for threads that may wait for the disk.
-    pub(crate) fn chunk_blocking(&self, offset: u64, max: usize) -> io::Result<Bytes> {
+    /// Fills `buffer` with the bytes from `offset` on; gives how many there were. Waits for the disk.
+    pub(crate) fn read_blocking(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = within(self.len(), offset, buffer.len());
         match self {
-            Self::Memory(bytes) => Ok(slice(bytes, offset, max)),
-            Self::Spooled(spooled) => spooled.read(offset, max),
+            Self::Memory(bytes) => buffer[..count].copy_from_slice(&slice(bytes, offset, count)),
+            Self::Spooled(spooled) => spooled.file.read_exact_at(&mut buffer[..count], offset)?,
+        }
+        Ok(count)
+    }
+}
+
+/// A chunk on its way from the disk.
+pub(crate) enum Reading {
+    Done(Bytes),
+    Begun(JoinHandle<io::Result<Bytes>>),
+}
+
+impl Reading {
+    pub(crate) async fn ready(self) -> io::Result<Bytes> {
+        match self {
+            Self::Done(bytes) => Ok(bytes),
+            Self::Begun(read) => read.await.map_err(io::Error::other)?,
         }
     }
 }
@@ -129,6 +153,8 @@ pub struct BodyWriter {
     spool_dir: Arc<Path>,
     budget: Budget,
     held: Vec<u8>,
+    /// How much will come, as the sender says.
+    announced: u64,
     /// What of the budget is this body's.
     share: Option<OwnedSemaphorePermit>,
     file: Option<Arc<File>>,
@@ -139,7 +165,12 @@ pub struct BodyWriter {
 impl BodyWriter {
     /// Nothing is created in `spool_dir`, which must exist, before the body is too large for memory.
     pub fn new(spool_dir: Arc<Path>, budget: Budget) -> Self {
-        Self { spool_dir, budget, held: Vec::new(), share: None, file: None, written: 0, lost: false }
+        Self { spool_dir, budget, held: Vec::new(), announced: 0, share: None, file: None, written: 0, lost: false }
+    }
+
+    /// Says how much will come. Only what came takes memory.
+    pub fn announce(&mut self, bytes: u64) {
+        self.announced = bytes;
     }
 
     /// How many bytes were pushed.
@@ -155,8 +186,13 @@ impl BodyWriter {
     #[allow(clippy::needless_pass_by_value)]
     pub async fn push(&mut self, piece: Bytes) -> io::Result<()> {
         self.whole()?;
-        self.held.extend_from_slice(&piece);
         let most = if self.file.is_some() { WRITE_SIZE } else { IN_MEMORY };
+        if self.held.len() >= STEP && self.held.capacity() - self.held.len() < piece.len() {
+            // Once, instead of twice as much each time. A sender that announces and does not send gets nothing.
+            let left = usize::try_from(self.announced.saturating_sub(self.len())).unwrap_or(usize::MAX);
+            self.held.reserve_exact(left.min(most.saturating_sub(self.held.len())).max(piece.len()));
+        }
+        self.held.extend_from_slice(&piece);
         if self.held.len() > most || !self.may_hold() { self.write().await } else { Ok(()) }
     }
 
@@ -197,18 +233,22 @@ impl BodyWriter {
         let (file, dir, at) = (self.file.take(), Arc::clone(&self.spool_dir), self.written);
         let data = std::mem::take(&mut self.held);
         self.lost = true;
-        let (file, count) = blocking(move || {
+        let (file, data) = blocking(move || {
             let file = match file {
                 Some(file) => file,
                 None => Arc::new(tempfile::tempfile_in(dir)?),
             };
             file.write_all_at(&data, at)?;
-            Ok((file, data.len()))
+            Ok((file, data))
         })
         .await?;
         self.lost = false;
         self.file = Some(file);
-        self.written += count as u64;
+        self.written += data.len() as u64;
+        if data.capacity() <= 2 * WRITE_SIZE {
+            self.held = data;
+            self.held.clear();
+        }
         self.share = None;
         Ok(())
     }

@@ -41,7 +41,9 @@ pub async fn body(relay: &Relay, endpoint: &Endpoint, parts: &Parts, body: Incom
         unread(parts, body);
         return Err(Uncaptured::TooLarge { limit });
     }
-    read(BodyWriter::new(relay.config.spool.clone(), relay.arriving.clone()), body, limit).await
+    let mut writer = BodyWriter::new(relay.config.spool.clone(), relay.arriving.clone());
+    writer.announce(body.size_hint().lower());
+    read(writer, body, limit).await
 }
 
 async fn read(mut writer: BodyWriter, mut body: Incoming, limit: u64) -> Result<Received, Uncaptured> {

@@ -186,6 +186,14 @@ fn make_durable(db: &Connection, path: &Path) -> Result<(), OpenError> {
     db.pragma_update(None, "checkpoint_fullfsync", true).map_err(sqlite)
 }
 
+/// Whether each commit waits for the disk. One that does not is durable with the next one that does: the log is one file, and
+/// what a checkpoint moves out of it, SQLite syncs.
+pub fn sync_commits(db: &Connection, each: bool) -> rusqlite::Result<()> {
+    #[cfg(hook_sabotage)]
+    let each = each && !crate::sabotage::is("sync-normal");
+    db.pragma_update(None, "synchronous", if each { "FULL" } else { "NORMAL" })
+}
+
 fn migrate(db: &mut Connection, from: u32, format: &Format) -> rusqlite::Result<()> {
     let known = version_of(format);
     if from == known {

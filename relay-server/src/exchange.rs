@@ -21,6 +21,9 @@ use crate::session::StreamReply;
 /// A CLI that has not acked by then counts as away.
 const ACK_WITHIN: Duration = Duration::from_secs(2);
 
+/// How much of a large body is read from its file at once.
+const READ_AHEAD: usize = 512 * 1024;
+
 /// Serves one sender: appends and hands over at the same time, replies at the later of commit and answer.
 pub async fn run(
     relay: Arc<Relay>,
@@ -185,8 +188,15 @@ pub async fn hand_over(to: &HandOverTo, event: &StoredEvent) -> Result<(), ()> {
     let credit = session.credit(to.stream).ok_or(())?;
     session.outbox.head(event_frame(to, event, bytes::Bytes::new())).await.map_err(|Gone| ())?;
     let mut sent = 0;
+    let mut ahead = bytes::Bytes::new();
+    let mut next = event.body.begin_chunk(0, READ_AHEAD);
     while sent < size {
-        let data = event.body.chunk(sent, MAX_CHUNK).await.map_err(|_| ())?;
+        if ahead.is_empty() {
+            ahead = next.ready().await.map_err(|_| ())?;
+            // Under way while this one is sent.
+            next = event.body.begin_chunk(sent + ahead.len() as u64, READ_AHEAD);
+        }
+        let data = ahead.split_to(ahead.len().min(MAX_CHUNK));
         sent += data.len() as u64;
         let permits = u32::try_from(data.len()).map_err(|_| ())?;
         credit.acquire_many(permits).await.map_err(|_| ())?.forget();

@@ -3,6 +3,7 @@
 //! A letter box: it knows no provider, sees no secret and never reads a body. The path of a request is
 //! `ingress` → `capture` → `exchange` (with `ledger` and `inbox`) → `session` → `reply`.
 
+pub mod blob;
 pub mod body;
 mod capture;
 pub mod command;

@@ -73,7 +73,9 @@ pub(super) fn event_of(dir: &Path, endpoint: &str, n: u64, size: usize) -> Arc<S
 pub(super) fn bytes_of(body: &Body) -> Vec<u8> {
     let mut all = Vec::new();
     while (all.len() as u64) < body.len() {
-        all.extend_from_slice(&body.chunk_blocking(all.len() as u64, 300_000).unwrap());
+        let mut piece = vec![0; 300_000];
+        let count = body.read_blocking(all.len() as u64, &mut piece).unwrap();
+        all.extend_from_slice(&piece[..count]);
     }
     all
 }

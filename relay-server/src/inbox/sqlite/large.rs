@@ -4,16 +4,22 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hook_proto::{EndpointName, EventId};
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, MAIN_DB, TransactionBehavior, params};
 
 use super::shared::Shared;
-use super::transaction;
+use super::{signed, transaction};
 use crate::body::{Body, IN_MEMORY};
+use crate::database;
 use crate::inbox::pending::Answer;
 use crate::inbox::{InboxError, StoredEvent};
 
 /// The size of a chunk. All but the last one of a body have it.
-const CHUNK: usize = 1024 * 1024;
+const CHUNK: u64 = 1024 * 1024;
+/// How much of a chunk is read from the body's file at once.
+const PIECE: usize = 256 * 1024;
+/// Only so many chunks together wait for the disk: the event's own commit makes all of them durable, but a long wait would be
+/// one for small events too.
+const SYNCED_AT_ONCE: i64 = 2;
 /// How many chunks are removed in one transaction.
 const REMOVED_AT_ONCE: i64 = 4;
 
@@ -23,6 +29,7 @@ pub(super) struct Large {
     /// Chunks without an event, to be removed: of deleted events, and of appends that were not finished.
     litter: VecDeque<i64>,
     last_body: i64,
+    buffer: Vec<u8>,
 }
 
 struct Upload {
@@ -45,7 +52,7 @@ impl Large {
         let orphans = "SELECT DISTINCT body FROM chunks
             WHERE body NOT IN (SELECT chunks FROM events WHERE chunks IS NOT NULL)";
         let litter = db.prepare(orphans)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-        Ok(Self { uploads: VecDeque::new(), litter, last_body })
+        Ok(Self { uploads: VecDeque::new(), litter, last_body, buffer: Vec::new() })
     }
 
     pub(super) fn uploading(&self) -> bool {
@@ -106,7 +113,7 @@ impl Large {
     pub(super) fn step(&mut self, db: &mut Connection, shared: &Shared, last: &mut u64) -> Result<u64, InboxError> {
         let Some(mut upload) = self.uploads.pop_front() else { return Ok(0) };
         let before = upload.written;
-        match upload.write(db, shared, *last + 1) {
+        match upload.write(db, shared, *last + 1, &mut self.buffer) {
             Ok(done) => {
                 let bytes = upload.written - before;
                 if done {
@@ -159,25 +166,62 @@ impl Large {
 
 impl Upload {
     /// Commits the next chunk, and the event with the last one; tells whether that was it.
-    fn write(&mut self, db: &mut Connection, shared: &Shared, position: u64) -> Result<bool, InboxError> {
-        let unreadable = |error: std::io::Error| InboxError::Unreadable(error.to_string().into());
-        let data = self.event.body.chunk_blocking(self.written, CHUNK).map_err(unreadable)?;
-        let written = self.written + data.len() as u64;
-        let done = written == self.event.body.len();
-        let mut store =
-            || {
-                let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                transaction
-                    .prepare_cached("INSERT INTO chunks (body, n, data) VALUES (?1, ?2, ?3)")?
-                    .execute(params![self.body, self.chunks, data.as_ref()])?;
-                if done {
-                    transaction::insert(&transaction, position, &self.event, Some(self.body))?;
-                }
-                transaction.commit()
-            };
-        store().map_err(|error| shared.judge(&error))?;
+    fn write(
+        &mut self,
+        db: &mut Connection,
+        shared: &Shared,
+        position: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<bool, InboxError> {
+        let failed = |error| shared.judge(&error);
+        let size = (self.event.body.len() - self.written).min(CHUNK);
+        let done = self.written + size == self.event.body.len();
+        let waits = done || (self.chunks + 1) % SYNCED_AT_ONCE == 0;
+        if !waits {
+            database::sync_commits(db, false).map_err(failed)?;
+        }
+        let stored = self.store(db, shared, size, done.then_some(position), buffer);
+        if !waits && let Err(error) = database::sync_commits(db, true) {
+            // Nothing would be durable from here on.
+            return Err(shared.poison(&error.to_string()));
+        }
+        stored?;
         self.chunks += 1;
-        self.written = written;
+        self.written += size;
         Ok(done)
+    }
+
+    fn store(
+        &self,
+        db: &mut Connection,
+        shared: &Shared,
+        size: u64,
+        last: Option<u64>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), InboxError> {
+        let failed = |error| shared.judge(&error);
+        let unreadable = |error: std::io::Error| InboxError::Unreadable(error.to_string().into());
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        transaction
+            .prepare_cached("INSERT INTO chunks (body, n, data) VALUES (?1, ?2, zeroblob(?3))")
+            .and_then(|mut query| query.execute(params![self.body, self.chunks, signed(size)]))
+            .map_err(failed)?;
+        let row = transaction.last_insert_rowid();
+        let mut blob = transaction.blob_open(MAIN_DB, "chunks", "data", row, false).map_err(failed)?;
+        buffer.resize(PIECE, 0);
+        let mut filled = 0;
+        while filled < size {
+            let most = usize::try_from(size - filled).unwrap_or(PIECE).min(PIECE);
+            let count =
+                self.event.body.read_blocking(self.written + filled, &mut buffer[..most]).map_err(unreadable)?;
+            let at = usize::try_from(filled).unwrap_or(usize::MAX);
+            blob.write_all_at(&buffer[..count], at).map_err(failed)?;
+            filled += count as u64;
+        }
+        blob.close().map_err(failed)?;
+        if let Some(position) = last {
+            transaction::insert(&transaction, position, &self.event, Some(self.body)).map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)
     }
 }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use super::shared::Shared;
 use super::signed;
 use super::writer::Command;
+use crate::blob::Value;
 use crate::body::Body;
 use crate::inbox::{InboxError, StoredEvent};
 
@@ -114,14 +115,14 @@ pub(super) fn position(db: &Connection, id: EventId) -> rusqlite::Result<Option<
 
 /// Adds the row of an event whose body is in these chunks, or in memory.
 pub(super) fn insert(db: &Connection, position: u64, event: &StoredEvent, chunks: Option<i64>) -> rusqlite::Result<()> {
-    let body = match &event.body {
+    let body = Value::of(match &event.body {
         Body::Memory(bytes) if chunks.is_none() => Some(bytes.as_ref()),
         _ => None,
-    };
+    });
     let mut query = db.prepare_cached(
         "INSERT INTO events (position, id, endpoint, size, chunks, head, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     let (id, head) = (event.id.to_string(), event.head.encode_to_vec());
     query.execute(params![signed(position), id, event.endpoint.as_str(), signed(event.size()), chunks, head, body])?;
-    Ok(())
+    body.fill(db, "events", "body", signed(position))
 }
