@@ -9,8 +9,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const ALL: usize = 16 * 1024 * 1024;
 /// It is counted in such steps.
 const STEP: usize = 1024;
+/// Parts of all bodies that may wait for the journal: small events wait behind them.
+const PARTS: usize = 2;
 
-pub struct Memory(Arc<Semaphore>);
+pub struct Memory {
+    steps: Arc<Semaphore>,
+    parts: Arc<Semaphore>,
+}
 
 /// Room for one value.
 pub struct Reserved {
@@ -19,13 +24,18 @@ pub struct Reserved {
 
 impl Memory {
     pub fn new() -> Self {
-        Self(Arc::new(Semaphore::new(ALL / STEP)))
+        Self { steps: Arc::new(Semaphore::new(ALL / STEP)), parts: Arc::new(Semaphore::new(PARTS)) }
+    }
+
+    /// Waits until another part may be written; it may until what this gives is dropped.
+    pub async fn part(&self) -> Option<OwnedSemaphorePermit> {
+        self.parts.clone().acquire_owned().await.ok()
     }
 
     /// `None`: there is no room now.
     pub fn reserve(&self, bytes: usize) -> Option<Reserved> {
         let steps = u32::try_from(bytes.div_ceil(STEP)).ok()?;
-        self.0.clone().try_acquire_many_owned(steps).ok().map(|_steps| Reserved { _steps })
+        self.steps.clone().try_acquire_many_owned(steps).ok().map(|_steps| Reserved { _steps })
     }
 }
 

@@ -10,6 +10,7 @@ use hook_proto::wire::{self, ToRelay, WINDOW, to_relay};
 use hook_relay_server::link::Outbox;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::taken::Handed;
 use crate::engine::{Body, Engine, Incoming, Reserved};
@@ -30,7 +31,6 @@ pub async fn gather(
     outbox: Outbox,
 ) {
     let size = incoming.head.body_size;
-    let mut hash = Sha256::new();
     let mut store = Store::new(&handed.engine, &incoming);
     let (mut come, mut due) = (0, 0);
     while let Some(chunk) = chunks.recv().await {
@@ -39,7 +39,6 @@ pub async fn gather(
         if come > size {
             return;
         }
-        hash.update(&chunk.data);
         if store.add(&chunk.data).await.is_err() {
             return;
         }
@@ -56,10 +55,18 @@ pub async fn gather(
     if come != size {
         return;
     }
-    let Ok(body) = store.finish().await else { return };
-    incoming.body = body;
-    incoming.sha256 = hash.finalize().into();
+    let Ok((body, sha256)) = store.finish().await else { return };
+    (incoming.body, incoming.sha256) = (body, sha256);
     handed.take(incoming).await;
+}
+
+/// The journal failed, which whoever records an event reports, or the process ends.
+struct Unfinished;
+
+impl From<JournalError> for Unfinished {
+    fn from(_: JournalError) -> Self {
+        Self
+    }
 }
 
 /// Where a body is put.
@@ -72,6 +79,7 @@ struct Store {
     parts: u32,
     under_way: VecDeque<Write<()>>,
     kept: Vec<Bytes>,
+    hash: Hash,
 }
 
 impl Store {
@@ -85,10 +93,11 @@ impl Store {
             parts: 0,
             under_way: VecDeque::new(),
             kept: Vec::new(),
+            hash: Hash::default(),
         }
     }
 
-    async fn add(&mut self, mut data: &[u8]) -> Result<(), JournalError> {
+    async fn add(&mut self, mut data: &[u8]) -> Result<(), Unfinished> {
         while !data.is_empty() {
             // Parts are of exact size, so that a byte's part can be computed.
             if self.held.len() == PART {
@@ -102,19 +111,21 @@ impl Store {
         Ok(())
     }
 
-    async fn finish(mut self) -> Result<Body, JournalError> {
+    async fn finish(mut self) -> Result<(Body, [u8; 32]), Unfinished> {
         let rest = std::mem::take(&mut self.held);
         if let Some(room) = self.whole {
-            return Ok(Body::Memory(room.hold(rest)));
+            let hash = Sha256::digest(&rest).into();
+            return Ok((Body::Memory(room.hold(rest)), hash));
         }
         self.put(rest).await?;
+        let hash = self.hash.finish().await?;
         for write in self.under_way {
             write.await?;
         }
-        Ok(Body::Parts(self.kept))
+        Ok((Body::Parts(self.kept), hash))
     }
 
-    async fn put(&mut self, data: Vec<u8>) -> Result<(), JournalError> {
+    async fn put(&mut self, data: Vec<u8>) -> Result<(), Unfinished> {
         let part = self.parts;
         self.parts += 1;
         let keep = self.kept.len() < KEPT && self.kept.len() == part as usize;
@@ -126,13 +137,44 @@ impl Store {
             }
             None => data.into(),
         };
-        let id = self.id.clone();
-        self.under_way.push_back(self.engine.journal.write(move |c| journal::event_part(c, &id, part, &data)));
+        self.hash.add(data.clone()).await?;
+        let (id, turn) = (self.id.clone(), self.engine.memory.part().await);
+        self.under_way.push_back(self.engine.journal.write(move |c| {
+            // Held until this is done.
+            let _turn = &turn;
+            journal::event_part(c, &id, part, &data)
+        }));
         if self.under_way.len() > UNDER_WAY
             && let Some(first) = self.under_way.pop_front()
         {
             first.await?;
         }
         Ok(())
+    }
+}
+
+/// The hash of a body in parts, computed beside the thread that everything else needs.
+#[derive(Default)]
+struct Hash(Option<JoinHandle<Sha256>>);
+
+impl Hash {
+    async fn add(&mut self, part: Bytes) -> Result<(), Unfinished> {
+        let mut hash = self.so_far().await?;
+        self.0 = Some(tokio::task::spawn_blocking(move || {
+            hash.update(&part);
+            hash
+        }));
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<[u8; 32], Unfinished> {
+        Ok(self.so_far().await?.finalize().into())
+    }
+
+    async fn so_far(&mut self) -> Result<Sha256, Unfinished> {
+        match self.0.take() {
+            None => Ok(Sha256::new()),
+            Some(task) => task.await.map_err(|_| Unfinished),
+        }
     }
 }
