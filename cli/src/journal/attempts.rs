@@ -130,6 +130,19 @@ pub fn open(connection: &Connection, seq: u64, n: u32, attempt: &NewAttempt) -> 
         .map(|_| ())
 }
 
+/// Takes back an attempt of which nothing was sent, as if it had never begun.
+pub fn withdraw(connection: &Connection, seq: u64, n: u32) -> rusqlite::Result<()> {
+    let open =
+        connection.prepare_cached("DELETE FROM open_attempts WHERE event = ?1 AND n = ?2")?.execute(params![seq, n])?;
+    if open == 1 {
+        // Another process may have made the next one meanwhile.
+        connection
+            .prepare_cached("UPDATE events SET attempts = ?2 - 1 WHERE seq = ?1 AND attempts = ?2")?
+            .execute(params![seq, n])?;
+    }
+    Ok(())
+}
+
 /// Ends an attempt and puts the event into a state; `None` leaves it in its own.
 pub fn end(connection: &Connection, seq: u64, n: u32, end: &AttemptEnd, state: Option<State>) -> rusqlite::Result<()> {
     let begun = connection

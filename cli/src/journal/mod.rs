@@ -24,7 +24,7 @@ use tokio::sync::watch;
 
 pub use attempts::{
     Attempt, AttemptEnd, Kind, NewAttempt, Turn, begin_owed, end as end_attempt, insert as begin_attempt,
-    of_event as attempts_of, put_part as attempt_part,
+    of_event as attempts_of, put_part as attempt_part, withdraw as withdraw_attempt,
 };
 pub use events::{BodyKey, Handled, NewEvent, PART, Recorded, drop_orphans, put_part as event_part, record, settle};
 pub use listeners::{

@@ -27,11 +27,15 @@ impl Handed {
         if hook_relay_server::sabotage::is("early-ack") {
             let _ = self.acks.send((0, self.stream));
         }
-        if let Some(commit) = self.engine.take(&self.endpoint, incoming).await
-            && !copy
-        {
+        let Some(taken) = self.engine.take(&self.endpoint, incoming).await else { return };
+        if !copy {
             self.engine.journal.want_sync();
-            let _ = self.acks.send((commit, self.stream));
+            let _ = self.acks.send((taken.commit, self.stream));
+        }
+        // A session that is lost sees no end of its acks before they are dropped.
+        drop(self.acks);
+        if let Some(delivery) = taken.delivery {
+            delivery.make().await;
         }
     }
 }
