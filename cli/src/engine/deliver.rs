@@ -295,18 +295,26 @@ fn record_end(
     heard: Heard,
 ) -> impl Future<Output = ()> + use<> {
     let (lane, row) = (lane.clone(), row.clone());
-    let (end, seq) = (Arc::new(end), row.seq);
-    let kept = end.clone();
-    let written = lane.engine.journal.write_lazily(move |c| journal::end_attempt(c, seq, n, &kept, state));
+    let begun = NewAttempt {
+        kind,
+        target: row.target.clone().unwrap_or_else(|| lane.client.target.to_string()),
+        owner: lane.engine.owner.clone(),
+        started_at: end.ended_at.saturating_sub(end.ms),
+    };
+    let (ended, seq) = (Arc::new((begun, end)), row.seq);
+    let kept = ended.clone();
+    let written =
+        lane.engine.journal.write_lazily(move |c| journal::end_attempt(c, seq, n, &kept.0, &kept.1, state));
     async move {
         if let Err(error) = written.await {
             lane.engine.journal_failed(&error);
         }
-        show_end(&lane, row, n, kind, Arc::unwrap_or_clone(end), heard).await;
+        let (begun, end) = Arc::unwrap_or_clone(ended);
+        show_end(&lane, row, n, begun, end, heard).await;
     }
 }
 
-async fn show_end(lane: &Lane, row: Arc<EventRow>, n: u32, kind: Kind, mut shown: AttemptEnd, heard: Heard) {
+async fn show_end(lane: &Lane, row: Arc<EventRow>, n: u32, begun: NewAttempt, mut shown: AttemptEnd, heard: Heard) {
     let (engine, seq) = (&lane.engine, row.seq);
     let body = if engine.bodies && shown.kept > shown.body.len() as u64 {
         engine
@@ -318,22 +326,6 @@ async fn show_end(lane: &Lane, row: Arc<EventRow>, n: u32, kind: Kind, mut shown
     } else {
         Bytes::from(std::mem::take(&mut shown.body))
     };
-    let attempt = Attempt {
-        n,
-        kind: kind.as_str().to_owned(),
-        target: row.target.clone().unwrap_or_else(|| lane.client.target.to_string()),
-        owner: engine.owner.clone(),
-        started_at: shown.ended_at.saturating_sub(shown.ms),
-        ended_at: Some(shown.ended_at),
-        request: shown.request,
-        status: shown.status,
-        error: shown.error.map(str::to_owned),
-        detail: shown.detail,
-        ttfb_ms: shown.ttfb_ms,
-        ms: Some(shown.ms),
-        response: shown.response,
-        size: shown.size,
-        kept: shown.kept,
-    };
+    let attempt = Attempt::ended(n, begun, shown);
     engine.emit(Activity::Attempt(Box::new(Tried { row, attempt, body, heard })));
 }

@@ -101,7 +101,7 @@ async fn an_attempt_of_a_dead_process_is_made_again_and_one_of_a_living_is_left_
     drop(other);
     assert_eq!(begin(path.clone()).await.unwrap().0, Turn::Begun(2));
     let end = AttemptEnd { status: Some(200), ..AttemptEnd::default() };
-    journal.write(move |c| end_attempt(c, seq, 2, &end, Some(State::Ended))).await.unwrap();
+    journal.write(move |c| end_attempt(c, seq, 2, &attempt("me"), &end, Some(State::Ended))).await.unwrap();
     assert_eq!(begin(path).await.unwrap().0, Turn::Settled);
     let attempts = journal.read(move |c| attempts_of(c, seq)).await.unwrap();
     assert_eq!(
