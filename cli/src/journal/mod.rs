@@ -33,7 +33,7 @@ pub use listeners::{
 };
 pub use owner::{Owner, is_alive as owner_is_alive};
 pub use query::{Condition, EventRow, Order, Scope, UNDELIVERED, has_events};
-pub use retention::{KEEP_BYTES, KEEP_MS, Pruned, prune};
+pub use retention::{KEEP_BYTES, KEEP_MS, Pruned, newest_and_trust, prune};
 pub use writer::{Commit, Write};
 
 /// What became of an event on this side.
