@@ -191,6 +191,19 @@ mod tests {
     }
 
     #[test]
+    fn when_many_waited_the_next_ones_are_gathered_and_none_waits_for_long() {
+        let (inlet, outlet) = channel();
+        (0..MANY).for_each(|n| assert_eq!(inlet.push(n, false), Ok(())));
+        assert_eq!(outlet.take(100).map(|group| group.len()), Some(MANY));
+        assert_eq!(inlet.push(0, false), Ok(()));
+        assert_eq!(outlet.take(100), Some(vec![0]), "nothing else comes, so it goes alone");
+        (0..MANY).for_each(|n| assert_eq!(inlet.push(n, false), Ok(())));
+        assert_eq!(outlet.take(100).map(|group| group.len()), Some(MANY));
+        (0..ENOUGH).for_each(|n| assert_eq!(inlet.push(n, false), Ok(())));
+        assert_eq!(outlet.take(100).map(|group| group.len()), Some(ENOUGH));
+    }
+
+    #[test]
     fn what_was_queued_is_done_after_the_last_writer_went() {
         let (inlet, outlet) = channel();
         assert_eq!(inlet.push(1, true), Ok(()));
