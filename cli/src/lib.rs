@@ -7,6 +7,7 @@ pub mod activity;
 mod below;
 pub mod commands;
 pub mod config;
+pub mod doctor;
 pub mod engine;
 pub mod event_ref;
 pub mod failure;

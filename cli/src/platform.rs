@@ -1,8 +1,9 @@
-//! Everything that differs between systems or reads the surroundings: directories, private files, clocks, signals.
+//! Everything that differs between systems or reads the surroundings: directories, private files, file systems, limits,
+//! clocks, signals.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -45,6 +46,79 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     std::fs::rename(&new, path)?;
     File::open(dir)?.sync_all()
+}
+
+/// Whether nobody but the owner (and the administrator) can read it.
+pub fn is_private(path: &Path) -> io::Result<bool> {
+    Ok(std::fs::metadata(path)?.permissions().mode() & 0o077 == 0)
+}
+
+/// The file system that a path is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSystem {
+    /// `ext4`, `apfs`, `tmpfs`, `nfs4`, `fuse.sshfs`, as the system calls it; `None` where it does not say.
+    pub name: Option<String>,
+    /// What is left for people who are not the administrator.
+    pub free: u64,
+}
+
+pub fn file_system(path: &Path) -> io::Result<FileSystem> {
+    let path = path.canonicalize()?;
+    let room = rustix::fs::statvfs(&path)?;
+    Ok(FileSystem { name: file_system_name(&path), free: room.f_bavail.saturating_mul(room.f_frsize) })
+}
+
+#[cfg(target_os = "linux")]
+fn file_system_name(path: &Path) -> Option<String> {
+    mounted(&std::fs::read("/proc/self/mountinfo").ok()?, path)
+}
+
+#[cfg(target_os = "macos")]
+fn file_system_name(path: &Path) -> Option<String> {
+    let name = rustix::fs::statfs(path).ok()?.f_fstypename;
+    Some(name.iter().take_while(|c| **c != 0).map(|c| char::from(*c as u8)).collect())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn file_system_name(_: &Path) -> Option<String> {
+    None
+}
+
+/// The type of the innermost mount that holds a path; of several at one place the last one is seen (proc(5), mountinfo).
+#[cfg(any(target_os = "linux", test))]
+fn mounted(mounts: &[u8], path: &Path) -> Option<String> {
+    use std::os::unix::ffi::OsStringExt;
+    let mount = |line: &[u8]| {
+        let fields: Vec<&[u8]> = line.split(|b| *b == b' ').collect();
+        let point = PathBuf::from(std::ffi::OsString::from_vec(without_octal(fields.get(4)?)));
+        let kind = fields.iter().position(|f| *f == b"-").and_then(|dash| fields.get(dash + 1))?;
+        path.starts_with(&point).then(|| (point.components().count(), String::from_utf8_lossy(kind).into_owned()))
+    };
+    let all = mounts.split(|b| *b == b'\n').filter_map(mount);
+    all.max_by_key(|(depth, _)| *depth).map(|(_, kind)| kind)
+}
+
+/// `\040` is how a mount point with a space is written.
+#[cfg(any(target_os = "linux", test))]
+fn without_octal(field: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((first, after)) = rest.split_first() {
+        let code = after.get(..3).filter(|_| *first == b'\\').and_then(|d| std::str::from_utf8(d).ok());
+        if let Some(byte) = code.and_then(|d| u8::from_str_radix(d, 8).ok()) {
+            out.push(byte);
+            rest = &after[3..];
+        } else {
+            out.push(*first);
+            rest = after;
+        }
+    }
+    out
+}
+
+/// How many files, sockets included, this process may have open; `None` without a limit.
+pub fn open_files_limit() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
 }
 
 /// The project that commands speak of: the nearest directory upwards with a `hook.toml` or a repository, else this one.
@@ -105,5 +179,40 @@ impl Signals {
             _ = self.interrupt.recv() => Signal::Interrupt,
             _ = self.terminate.recv() => Signal::Terminate,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_and_last_mount_counts() {
+        let mounts = b"\
+21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+30 21 0:25 / /tmp rw - tmpfs tmpfs rw,size=1g
+31 21 0:26 / /home/u/my\\040files rw shared:5 master:2 - nfs4 server:/x rw
+32 21 0:27 / /srv rw - xfs /dev/vdb rw
+33 32 0:28 / /srv rw - fuse.sshfs u@host:/ rw
+broken
+";
+        let on = |path: &str| mounted(mounts, Path::new(path));
+        assert_eq!(on("/var/lib").as_deref(), Some("ext4"));
+        assert_eq!(on("/tmp/a/b").as_deref(), Some("tmpfs"));
+        assert_eq!(on("/tmpfoo").as_deref(), Some("ext4"));
+        assert_eq!(on("/home/u/my files/hook").as_deref(), Some("nfs4"));
+        assert_eq!(on("/srv").as_deref(), Some("fuse.sshfs"));
+        assert_eq!(mounted(b"", Path::new("/")), None);
+    }
+
+    #[test]
+    fn this_machine_tells_of_its_file_system_and_its_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let found = file_system(dir.path()).unwrap();
+        assert!(found.name.is_some_and(|n| !n.is_empty()) && found.free > 0);
+        assert!(file_system(&dir.path().join("absent")).is_err());
+        assert!(open_files_limit().is_none_or(|n| n > 0));
+        private_dir(&dir.path().join("own")).unwrap();
+        assert!(is_private(&dir.path().join("own")).unwrap());
     }
 }

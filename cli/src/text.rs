@@ -1,5 +1,6 @@
 //! Small phrases that several screens share.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// `1 ms`, `4.1 s`, `12 min`, `2 h 10 min`.
@@ -39,9 +40,24 @@ pub fn io(error: &std::io::Error) -> String {
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
+/// A word as a shell takes it.
+pub fn shell_word(text: &str) -> Cow<'_, str> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_./-+:@%,=".contains(&b);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return text.into();
+    }
+    format!("'{}'", text.replace('\'', r"'\''")).into()
+}
+
 /// RFC 3339 in UTC with milliseconds.
 pub fn rfc3339(ms: u64) -> String {
     timestamp(ms).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// The milliseconds of a `Date` field (RFC 9110 §5.6.7).
+pub fn http_date(text: &str) -> Option<u64> {
+    let parsed = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    parsed.as_millisecond().try_into().ok()
 }
 
 /// `14:02:11` in local time.
@@ -80,10 +96,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_shell_reads_back_what_was_meant() {
+        for word in ["", "a b", "it's", "$(x)", "~", "*", "a;b", "\u{e4}", "/plain/path-1.db"] {
+            let script = format!("printf %s {}", shell_word(word));
+            let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
+        }
+        assert_eq!(shell_word("/plain/path-1.db"), "/plain/path-1.db");
+    }
+
+    #[test]
     fn spans_and_sizes_read_as_people_say_them() {
         let spans = [48, 4100, 9000, 720_000, 7_800_000, 7_200_000].map(|ms| span(Duration::from_millis(ms)));
         assert_eq!(spans, ["48 ms", "4.1 s", "9 s", "12 min", "2 h 10 min", "2 h"]);
         assert_eq!([812, 1432, 33_554_432].map(size), ["812 B", "1.4 KB", "33.6 MB"]);
+        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777_000));
+        assert_eq!(http_date("yesterday"), None);
         assert_eq!(rfc3339(1_763_920_951_007), "2025-11-23T18:02:31.007Z");
     }
 }

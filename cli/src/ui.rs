@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 
@@ -139,6 +140,18 @@ pub struct Ui {
     pub err: Paint,
     pub stderr_is_terminal: bool,
     closed: AtomicBool,
+    /// Data that is to be written in one go.
+    held: Mutex<Option<Vec<u8>>>,
+}
+
+/// Data is gathered for as long as it lives, and written at its end.
+pub struct Together<'a>(&'a Ui);
+
+impl Drop for Together<'_> {
+    fn drop(&mut self) {
+        let held = self.0.held().take();
+        self.0.write(&held.unwrap_or_default());
+    }
 }
 
 impl Ui {
@@ -148,14 +161,26 @@ impl Ui {
             err: Paint::new(surroundings.color(choice, surroundings.stderr_is_terminal), surroundings.ascii),
             stderr_is_terminal: surroundings.stderr_is_terminal,
             closed: AtomicBool::new(false),
+            held: Mutex::default(),
         }
     }
 
     /// Data: a line for whoever reads standard output.
     pub fn data(&self, line: &str) {
-        let mut out = io::stdout().lock();
-        let written = out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
-        self.note(written);
+        let mut held = self.held();
+        match &mut *held {
+            Some(held) => {
+                held.extend_from_slice(line.as_bytes());
+                held.push(b'\n');
+            }
+            None => self.write(format!("{line}\n").as_bytes()),
+        }
+    }
+
+    /// From now on data is written in one go, and before anything else that is said.
+    pub fn together(&self) -> Together<'_> {
+        self.held().get_or_insert_default();
+        Together(self)
     }
 
     /// Data for people: the same line, in characters that the terminal has.
@@ -165,13 +190,13 @@ impl Ui {
 
     /// Data as it is.
     pub fn bytes(&self, bytes: &[u8]) {
-        let mut out = io::stdout().lock();
-        let written = out.write_all(bytes).and_then(|()| out.flush());
-        self.note(written);
+        self.write_held();
+        self.write(bytes);
     }
 
     /// Everything else.
     pub fn status(&self, line: &str) {
+        self.write_held();
         // With standard error gone there is nobody to tell.
         let _ = writeln!(io::stderr().lock(), "{}", self.err.signs(line));
     }
@@ -185,6 +210,7 @@ impl Ui {
 
     /// A state that the next line of status replaces, where that is possible.
     pub fn passing(&self, line: &str) {
+        self.write_held();
         let end = if self.stderr_is_terminal { "\r" } else { "\n" };
         let _ = write!(io::stderr().lock(), "{line}{end}");
     }
@@ -201,10 +227,23 @@ impl Ui {
         self.closed.load(Ordering::Acquire)
     }
 
-    fn note(&self, written: io::Result<()>) {
-        if written.is_err() {
+    fn write_held(&self) {
+        let held = self.held().as_mut().map(std::mem::take);
+        self.write(&held.unwrap_or_default());
+    }
+
+    fn write(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let mut out = io::stdout().lock();
+        if out.write_all(bytes).and_then(|()| out.flush()).is_err() {
             self.closed.store(true, Ordering::Release);
         }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

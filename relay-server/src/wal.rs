@@ -3,14 +3,19 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rusqlite::Connection;
 
 /// A checkpoint is asked for when about this much was written since the last one.
 const STEP: u64 = 8 * 1024 * 1024;
-/// A log this long makes the writer stop and empty it; while the writer never pauses, nothing else can.
+/// A log of this many frames is begun anew: what it has overwritten needs no new pages of memory, and a sync of it need not write
+/// the length of the file. SQLite does so when all of it is in the database, which only the writer can bring about: it moves
+/// the last few frames itself.
+const ANEW: i64 = 4096;
+/// A log this long makes the writer stop and empty it; while somebody reads all the time, nothing else can.
 const LONGEST: u64 = 64 * 1024 * 1024;
 /// An attempt to empty the log that came to nothing is repeated when it has grown by this much.
 const LATER: u64 = 16 * 1024 * 1024;
@@ -39,6 +44,8 @@ pub struct Wal {
     asks: SyncSender<()>,
     /// Held during a checkpoint: a second one at the same time would fail as busy.
     running: Arc<Mutex<()>>,
+    /// The thread has just moved nearly all of a log that is to begin anew.
+    nearly: Arc<AtomicBool>,
 }
 
 impl Wal {
@@ -48,6 +55,7 @@ impl Wal {
         file.push("-wal");
         let (asks, asked) = sync_channel(1);
         let running = Arc::new(Mutex::new(()));
+        let nearly = Arc::new(AtomicBool::new(false));
         // Small leftovers of the last run go with the first checkpoint.
         let wal = Self {
             file: file.into(),
@@ -57,8 +65,9 @@ impl Wal {
             longest: LONGEST,
             asks,
             running: Arc::clone(&running),
+            nearly: Arc::clone(&nearly),
         };
-        (wal, move || run(&db, storage.as_ref(), &asked, &running))
+        (wal, move || run(&db, storage.as_ref(), &asked, &running, &nearly))
     }
 
     /// About `bytes` more were committed, or as much as the file grew. Empties the log when it is too long.
@@ -71,11 +80,29 @@ impl Wal {
             // A full channel means that one is asked for already.
             let _ = self.asks.try_send(());
         }
+        if self.nearly.load(Ordering::Acquire) {
+            self.move_the_rest(db)?;
+        }
         if len > self.longest {
             let emptied = self.empty(db)?;
             self.longest = if emptied { LONGEST } else { len + LATER };
         }
         Ok(())
+    }
+
+    /// Moves what was committed since the thread was done, so that the next commit begins the log anew.
+    fn move_the_rest(&self, db: &Connection) -> Result<(), Failed> {
+        let _running = match self.running.try_lock() {
+            Ok(running) => running,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // The thread is at it again.
+            Err(TryLockError::WouldBlock) => return Ok(()),
+        };
+        self.nearly.store(false, Ordering::Release);
+        if self.storage.has_failed() {
+            return Err(Failed);
+        }
+        checkpoint(db, self.storage.as_ref(), "PRAGMA wal_checkpoint(PASSIVE)").map(drop)
     }
 
     /// Whether all of the log is in the database now, and the log is empty. Fails only when the storage did.
@@ -84,28 +111,35 @@ impl Wal {
         if self.storage.has_failed() {
             return Err(Failed);
         }
-        checkpoint(db, self.storage.as_ref(), "PRAGMA wal_checkpoint(TRUNCATE)")
+        checkpoint(db, self.storage.as_ref(), "PRAGMA wal_checkpoint(TRUNCATE)").map(|log| log.is_some())
     }
 }
 
-fn run(db: &Connection, storage: &dyn Storage, asked: &Receiver<()>, running: &Mutex<()>) {
+fn run(db: &Connection, storage: &dyn Storage, asked: &Receiver<()>, running: &Mutex<()>, nearly: &AtomicBool) {
     while asked.recv().is_ok() {
         let _running = hold(running);
-        if storage.has_failed() || checkpoint(db, storage, "PRAGMA wal_checkpoint(PASSIVE)").is_err() {
+        if storage.has_failed() {
             return;
+        }
+        match checkpoint(db, storage, "PRAGMA wal_checkpoint(PASSIVE)") {
+            Ok(log) => nearly.store(log.is_some_and(|frames| frames >= ANEW), Ordering::Release),
+            Err(Failed) => return,
         }
     }
 }
 
-fn checkpoint(db: &Connection, storage: &dyn Storage, how: &str) -> Result<bool, Failed> {
-    let outcome = db.prepare_cached(how).and_then(|mut query| query.query_row([], |row| row.get::<_, i64>(0)));
+/// Gives the length of the log in frames; `None`: somebody was in the way.
+fn checkpoint(db: &Connection, storage: &dyn Storage, how: &str) -> Result<Option<i64>, Failed> {
+    let outcome = db
+        .prepare_cached(how)
+        .and_then(|mut query| query.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))));
     match outcome {
-        Ok(busy) => Ok(busy == 0),
+        Ok((busy, frames)) => Ok((busy == 0).then_some(frames)),
         Err(error) if storage.fails(&error) => Err(Failed),
         Err(later) => {
             // The log just stays as long as it is.
             tracing::warn!(%later, "a write-ahead log could not be emptied yet");
-            Ok(false)
+            Ok(None)
         }
     }
 }
@@ -129,6 +163,28 @@ mod tests {
         fn fails(&self, _: &rusqlite::Error) -> bool {
             true
         }
+    }
+
+    #[test]
+    fn a_log_begins_anew_while_the_writer_never_pauses() {
+        let dir = tempfile::tempdir().unwrap();
+        let format = Format { file: "a.db", migrations: &["CREATE TABLE t (a)"] };
+        let db = database::open(dir.path(), &format).unwrap();
+        db.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+        let path = dir.path().join("a.db");
+        let (mut wal, work) = Wal::new(&path, database::connect(&path).unwrap(), Arc::new(Sound));
+        let thread = std::thread::spawn(work);
+        let mut longest = 0;
+        // Several times as much as it is allowed to be, without a pause.
+        for _ in 0..400 {
+            db.execute("INSERT INTO t VALUES (randomblob(500000))", []).unwrap();
+            wal.wrote(&db, 500_000).unwrap();
+            longest = longest.max(wal.file.metadata().unwrap().len());
+        }
+        assert!(longest < LONGEST, "{longest}");
+        drop(wal);
+        thread.join().unwrap();
+        assert_eq!(db.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap(), 400);
     }
 
     #[test]

@@ -27,7 +27,15 @@ impl Default for Hook {
 
 impl Hook {
     pub fn new() -> Self {
-        let home = TempDir::with_prefix("hook-e2e-").unwrap();
+        Self::at(TempDir::with_prefix("hook-e2e-").unwrap())
+    }
+
+    /// At home where the build is, on a disk even if `/tmp` is in memory.
+    pub fn on_disk() -> Self {
+        Self::at(TempDir::with_prefix_in("hook-e2e-", binaries::target()).unwrap())
+    }
+
+    fn at(home: TempDir) -> Self {
         let project = home.path().join("project");
         std::fs::create_dir(&project).unwrap();
         Self { home, project, environment: Vec::new(), program: binaries::hook().to_owned() }

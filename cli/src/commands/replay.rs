@@ -13,7 +13,7 @@ use crate::failure::{Exit, Failure};
 use crate::forward::attempt::{self, EventBody, Try};
 use crate::forward::{Client, HostField, Shape};
 use crate::journal::{
-    self, Attempt, AttemptEnd, BodyKey, Condition, EventRow, Journal, Kind, Listener, NewAttempt, Order, Owner, State,
+    self, Attempt, BodyKey, Condition, EventRow, Journal, Kind, Listener, NewAttempt, Order, Owner, State,
 };
 use crate::output::{Format, advice, json, row};
 use crate::platform::now_ms;
@@ -257,30 +257,10 @@ async fn send(
     };
     // Once its own app got it, nothing is owed any more; another target's answer settles nothing.
     let state = (settles && end.ttfb_ms.is_some()).then_some(State::Ended);
-    let kept = end.clone();
-    journal.write(move |c| journal::end_attempt(c, seq, n, &kept, state)).await?;
+    let (begun, kept) = (new.clone(), end.clone());
+    journal.write(move |c| journal::end_attempt(c, seq, n, &begun, &kept, state)).await?;
     let body = end.body.clone();
-    Ok((row, ended(n, new, end), body))
-}
-
-fn ended(n: u32, new: NewAttempt, end: AttemptEnd) -> Attempt {
-    Attempt {
-        n,
-        kind: new.kind.as_str().to_owned(),
-        target: new.target,
-        owner: new.owner,
-        started_at: new.started_at,
-        ended_at: Some(end.ended_at),
-        request: end.request,
-        status: end.status,
-        error: end.error.map(str::to_owned),
-        detail: end.detail,
-        ttfb_ms: end.ttfb_ms,
-        ms: Some(end.ms),
-        response: end.response,
-        size: end.size,
-        kept: end.kept,
-    }
+    Ok((row, Attempt::ended(n, new, end), body))
 }
 
 async fn print(

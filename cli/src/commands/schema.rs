@@ -14,7 +14,7 @@ pub struct SchemaArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Of {
-    /// The lines of listen, events, show and replay
+    /// The lines of listen, events, show, replay and doctor
     Listen,
 }
 

@@ -8,7 +8,7 @@ use hook_proto::EventId;
 use tokio::time::Instant;
 
 use super::endpoint::{Endpoint, Options, Way};
-use super::lane::{Lane, Slot};
+use super::lane::{Go, Lane, Slot};
 use super::queue::Ticket;
 use crate::activity::{Activity, Heard, Tried};
 use crate::forward::attempt::{self, EventBody, Outcome, Try};
@@ -30,12 +30,46 @@ pub struct Live {
     /// Its place in the order.
     pub ticket: Ticket,
     /// The attempt that was committed with the event.
-    pub attempt: Option<u32>,
-    pub received: Instant,
+    pub attempt: u32,
+}
+
+/// Waits for its turn, and takes it.
+pub async fn live(lane: &Arc<Lane>, mut live: Live) {
+    let (id, ticket) = (live.id, live.ticket);
+    let mut go = lane.fill_live(ticket);
+    loop {
+        let waiting = lane.engine.wait();
+        match go.await {
+            Ok(Go::Now) => {}
+            Ok(Go::Owed(seq)) => {
+                withdraw(lane, &live).await;
+                return lane.owed_now(id, seq).await;
+            }
+            // Nothing starts here any more: somebody else may have it.
+            Err(_) => return withdraw(lane, &live).await,
+        }
+        drop(waiting);
+        let mut slot = Slot::live(lane);
+        match turn(lane, live, &mut slot).await {
+            None => return lane.let_go(id),
+            Some(back) => {
+                live = back;
+                go = lane.put_back_live(id, ticket);
+            }
+        }
+    }
+}
+
+/// Takes back the attempt that was committed with the event, of which nothing was sent.
+async fn withdraw(lane: &Lane, live: &Live) {
+    let (seq, n) = (live.row.seq, live.attempt);
+    if let Err(error) = lane.engine.journal.write(move |c| journal::withdraw_attempt(c, seq, n)).await {
+        lane.engine.journal_failed(&error);
+    }
 }
 
 /// Gives the event back when the app turns out to be up and older ones are owed to it.
-pub async fn live(lane: &Arc<Lane>, live: Live, slot: &mut Slot<'_>) -> Option<Live> {
+async fn turn(lane: &Arc<Lane>, live: Live, slot: &mut Slot<'_>) -> Option<Live> {
     let endpoint = lane.endpoint()?;
     let _running = lane.engine.begin();
     let was_down = lane.is_down();
@@ -43,7 +77,7 @@ pub async fn live(lane: &Arc<Lane>, live: Live, slot: &mut Slot<'_>) -> Option<L
     let connection = match lane.client.connect().await {
         Ok(connection) => connection,
         Err(error) => {
-            not_connected(lane, &endpoint, &live, live.attempt, &error, begun).await;
+            not_connected(lane, &endpoint, &live, &error, begun).await;
             return None;
         }
     };
@@ -66,17 +100,11 @@ async fn send(
     begun: Instant,
     slot: &mut Slot<'_>,
 ) {
-    let n = match live.attempt {
-        Some(n) => n,
-        None => match begin(lane, live.id, &live.row, &live.path, Kind::Live).await {
-            Some(n) => n,
-            None => return elsewhere(endpoint, &live).await,
-        },
-    };
+    let n = live.attempt;
     let this = this(&live.row, &live.body, &live.path, n, &endpoint.options);
     let outcome = attempt::run(&lane.engine.journal, &lane.client, connection, &this, live.replier.as_ref()).await;
     if let Some(error) = &outcome.not_connected {
-        return not_connected(lane, endpoint, &live, Some(n), error, begun).await;
+        return not_connected(lane, endpoint, &live, error, begun).await;
     }
     let mut heard = if outcome.answered_sender { Heard::App } else { Heard::Queued };
     if let (Some(replier), false) = (&live.replier, outcome.answered_sender) {
@@ -173,31 +201,10 @@ fn this<'a>(row: &'a EventRow, body: &EventBody, path: &'a str, n: u32, options:
     }
 }
 
-/// Another process made the attempt, or makes it: the sender need not wait for that.
-async fn elsewhere(endpoint: &Endpoint, live: &Live) {
-    if let Some(replier) = &live.replier {
-        replier.by_hook(endpoint.options.queued_status, &live.row.id, "queued", "").await;
-    }
-}
-
 /// The app was down for a live event: its sender hears so, unless it heard queued; then the event stays owed.
-async fn not_connected(
-    lane: &Arc<Lane>,
-    endpoint: &Endpoint,
-    live: &Live,
-    n: Option<u32>,
-    error: &ConnectError,
-    begun: Instant,
-) {
+async fn not_connected(lane: &Arc<Lane>, endpoint: &Endpoint, live: &Live, error: &ConnectError, begun: Instant) {
     lane.went_down(error);
-    let end = attempt::not_connected(error, begun);
-    let n = match n {
-        Some(n) => n,
-        None => match begin(lane, live.id, &live.row, &live.path, Kind::Live).await {
-            Some(n) => n,
-            None => return elsewhere(endpoint, live).await,
-        },
-    };
+    let (end, n) = (attempt::not_connected(error, begun), live.attempt);
     let options = &endpoint.options;
     let left = live.replier.as_ref().is_some_and(Replier::has_left);
     if options.mirror {
@@ -282,18 +289,25 @@ fn record_end(
     heard: Heard,
 ) -> impl Future<Output = ()> + use<> {
     let (lane, row) = (lane.clone(), row.clone());
-    let (end, seq) = (Arc::new(end), row.seq);
-    let kept = end.clone();
-    let written = lane.engine.journal.write_lazily(move |c| journal::end_attempt(c, seq, n, &kept, state));
+    let begun = NewAttempt {
+        kind,
+        target: row.target.clone().unwrap_or_else(|| lane.client.target.to_string()),
+        owner: lane.engine.owner.clone(),
+        started_at: end.ended_at.saturating_sub(end.ms),
+    };
+    let (ended, seq) = (Arc::new((begun, end)), row.seq);
+    let kept = ended.clone();
+    let written = lane.engine.journal.write_lazily(move |c| journal::end_attempt(c, seq, n, &kept.0, &kept.1, state));
     async move {
         if let Err(error) = written.await {
             lane.engine.journal_failed(&error);
         }
-        show_end(&lane, row, n, kind, Arc::unwrap_or_clone(end), heard).await;
+        let (begun, end) = Arc::unwrap_or_clone(ended);
+        show_end(&lane, row, n, begun, end, heard).await;
     }
 }
 
-async fn show_end(lane: &Lane, row: Arc<EventRow>, n: u32, kind: Kind, mut shown: AttemptEnd, heard: Heard) {
+async fn show_end(lane: &Lane, row: Arc<EventRow>, n: u32, begun: NewAttempt, mut shown: AttemptEnd, heard: Heard) {
     let (engine, seq) = (&lane.engine, row.seq);
     let body = if engine.bodies && shown.kept > shown.body.len() as u64 {
         engine
@@ -305,22 +319,6 @@ async fn show_end(lane: &Lane, row: Arc<EventRow>, n: u32, kind: Kind, mut shown
     } else {
         Bytes::from(std::mem::take(&mut shown.body))
     };
-    let attempt = Attempt {
-        n,
-        kind: kind.as_str().to_owned(),
-        target: row.target.clone().unwrap_or_else(|| lane.client.target.to_string()),
-        owner: engine.owner.clone(),
-        started_at: shown.ended_at.saturating_sub(shown.ms),
-        ended_at: Some(shown.ended_at),
-        request: shown.request,
-        status: shown.status,
-        error: shown.error.map(str::to_owned),
-        detail: shown.detail,
-        ttfb_ms: shown.ttfb_ms,
-        ms: Some(shown.ms),
-        response: shown.response,
-        size: shown.size,
-        kept: shown.kept,
-    };
+    let attempt = Attempt::ended(n, begun, shown);
     engine.emit(Activity::Attempt(Box::new(Tried { row, attempt, body, heard })));
 }

@@ -3,12 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
-use hook_proto::{EventHead, EventId, HandOver};
-use tokio::time::Instant;
-
 use super::deadline;
-use super::deliver::Live;
+use super::deliver::{self, Live};
 use super::endpoint::{Endpoint, Way};
 use super::queue::Ticket;
 use super::{Engine, Lane};
@@ -19,6 +15,8 @@ use crate::journal::{self, BodyKey, Commit, EventRow, Handled, Kind, NewAttempt,
 use crate::platform::now_ms;
 use crate::session::Replier;
 use crate::subject;
+use bytes::Bytes;
+use hook_proto::{EventHead, EventId, HandOver};
 
 /// One event as a session hands it over, its body complete.
 pub struct Incoming {
@@ -37,6 +35,25 @@ pub enum Body {
     Memory(Bytes),
     /// Its parts are in the journal. The first ones may be here too.
     Parts(Vec<Bytes>),
+}
+
+/// An event that was taken in.
+pub struct Taken {
+    /// It holds the event; once it is fsynced, the hand-over may be acked.
+    pub commit: Commit,
+    pub delivery: Option<Delivery>,
+}
+
+/// A live event that is to be forwarded when it is its turn.
+pub struct Delivery {
+    lane: Arc<Lane>,
+    live: Live,
+}
+
+impl Delivery {
+    pub async fn make(self) {
+        deliver::live(&self.lane, self.live).await;
+    }
 }
 
 /// What is decided before the journal is asked.
@@ -70,18 +87,19 @@ impl Plan {
 }
 
 impl Engine {
-    /// Takes an event in. Gives the commit that holds it; once that is fsynced, the hand-over may be acked.
-    pub async fn take(self: &Arc<Self>, endpoint: &Arc<Endpoint>, mut incoming: Incoming) -> Option<Commit> {
+    /// Takes an event in.
+    pub async fn take(self: &Arc<Self>, endpoint: &Arc<Endpoint>, mut incoming: Incoming) -> Option<Taken> {
         if self.is_stopping() {
             return None;
         }
-        let received = Instant::now();
         let plan = self.plan(endpoint, &incoming).await;
         let target = plan.lane.as_ref().map(|(lane, path)| lane.client.target.url(path));
-        let attempt = target
-            .clone()
-            .filter(|_| matches!(plan.place, Place::Live(t) if t.placed))
-            .map(|target| NewAttempt { kind: Kind::Live, target, owner: self.owner.clone(), started_at: now_ms() });
+        let attempt = target.clone().filter(|_| matches!(plan.place, Place::Live(_))).map(|target| NewAttempt {
+            kind: Kind::Live,
+            target,
+            owner: self.owner.clone(),
+            started_at: now_ms(),
+        });
         let (memory, kept) = match &mut incoming.body {
             Body::Memory(bytes) => (Some(bytes.clone()), Vec::new()),
             Body::Parts(kept) => (None, std::mem::take(kept)),
@@ -114,20 +132,21 @@ impl Engine {
             }
         };
         let row = Arc::new(row(recorded.seq, Arc::unwrap_or_clone(event)));
-        match recorded.handled {
+        let delivery = match recorded.handled {
             Handled::New { attempt } => {
                 if incoming.hand_over == HandOver::Queued {
                     self.counts.came_while_away.fetch_add(1, Ordering::AcqRel);
                 }
                 let body = memory.map_or(EventBody::Journal(BodyKey::Event(row.seq), kept), EventBody::Memory);
-                self.fresh(endpoint, plan, incoming, row, body, attempt, received).await;
+                self.fresh(endpoint, plan, incoming, row, body, attempt).await
             }
             handled => {
                 plan.give_up(incoming.id);
                 self.known(endpoint, &plan, &incoming, recorded.seq, handled).await;
+                None
             }
-        }
-        Some(commit)
+        };
+        Some(Taken { commit, delivery })
     }
 
     async fn plan(&self, endpoint: &Endpoint, incoming: &Incoming) -> Plan {
@@ -174,7 +193,6 @@ impl Engine {
         subject::head_matches(filter, &incoming.head, &body)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one call; the parts have one owner each")]
     async fn fresh(
         self: &Arc<Self>,
         endpoint: &Arc<Endpoint>,
@@ -183,8 +201,7 @@ impl Engine {
         row: Arc<EventRow>,
         body: EventBody,
         attempt: Option<u32>,
-        received: Instant,
-    ) {
+    ) -> Option<Delivery> {
         let shown = match &body {
             EventBody::Memory(bytes) if self.bodies => Some(bytes.clone()),
             EventBody::Journal(key, _) if self.bodies => {
@@ -207,16 +224,20 @@ impl Engine {
             if let Some(replier) = replier {
                 settled_reply(endpoint, &replier, &row).await;
             }
-            return;
+            return None;
         };
         if let (Some(code), Some(replier)) = (endpoint.options.respond, &replier) {
             replier.by_hook(code, &row.id, "responded", "").await;
         }
-        let Place::Live(ticket) = plan.place else { return lane.push_owed(incoming.id, row.seq).await };
+        let (Place::Live(ticket), Some(attempt)) = (plan.place, attempt) else {
+            lane.push_owed(incoming.id, row.seq).await;
+            return None;
+        };
         if let Some(replier) = &replier {
             deadline::watch(self, endpoint, replier, row.clone());
         }
-        lane.fill_live(ticket, Live { id: incoming.id, row, body, path, replier, ticket, attempt, received });
+        let live = Live { id: incoming.id, row, body, path, replier, ticket, attempt };
+        Some(Delivery { lane, live })
     }
 
     /// A known event is never a second row, and nothing is sent for it twice.

@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use hook_proto::EventId;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Engine;
-use super::deliver::{self, Live};
+use super::deliver;
 use super::endpoint::{DEFAULT_CONCURRENCY, Endpoint, Options};
 use super::queue::{Next, Queue, Ticket};
 use crate::activity::{Activity, App};
@@ -21,8 +22,16 @@ pub struct Lane {
     pub engine: Arc<Engine>,
     endpoint: Weak<Endpoint>,
     pub client: Client,
-    queue: Mutex<Queue<Live>>,
+    queue: Mutex<Queue<oneshot::Sender<Go>>>,
     app: Mutex<AppSeen>,
+}
+
+/// What whoever has a live event in hand waits for; a queue that was stopped says nothing more.
+pub enum Go {
+    /// It is its turn: a place to run is taken.
+    Now,
+    /// Its sender heard queued, so it is owed, by this number.
+    Owed(u64),
 }
 
 #[derive(Default)]
@@ -36,10 +45,15 @@ struct AppSeen {
 /// whatever follows is written behind that.
 pub struct Slot<'a> {
     lane: &'a Arc<Lane>,
-    release: Option<fn(&mut Queue<Live>)>,
+    release: Option<fn(&mut Queue<oneshot::Sender<Go>>)>,
 }
 
 impl Slot<'_> {
+    /// The place of a live event whose turn it is.
+    pub fn live(lane: &Arc<Lane>) -> Slot<'_> {
+        Slot { lane, release: Some(Queue::live_done) }
+    }
+
     pub fn free(&mut self) {
         if let Some(release) = self.release.take() {
             release(&mut lock(&self.lane.queue));
@@ -70,10 +84,27 @@ impl Lane {
         lock(&self.queue).expect_live(id)
     }
 
-    /// It is in the journal.
-    pub fn fill_live(self: &Arc<Self>, ticket: Ticket, live: Live) {
-        lock(&self.queue).fill_live(ticket, live);
+    /// It is in the journal, and waits for its turn.
+    pub fn fill_live(self: &Arc<Self>, ticket: Ticket) -> oneshot::Receiver<Go> {
+        let (waiting, go) = oneshot::channel();
+        let back = lock(&self.queue).fill_live(ticket, waiting);
+        if let Some((waiting, Some(seq))) = back {
+            let _ = waiting.send(Go::Owed(seq));
+        }
         self.pump();
+        go
+    }
+
+    /// Older ones turned out to be owed: it waits for its turn again.
+    pub fn put_back_live(&self, id: EventId, ticket: Ticket) -> oneshot::Receiver<Go> {
+        let (waiting, go) = oneshot::channel();
+        lock(&self.queue).put_back_live(id, ticket, waiting);
+        go
+    }
+
+    /// Nobody has it in hand any more.
+    pub fn let_go(&self, id: EventId) {
+        lock(&self.queue).let_go(id);
     }
 
     /// It will not be forwarded as a live one.
@@ -92,20 +123,6 @@ impl Lane {
         self.pump();
     }
 
-    fn start(self: &Arc<Self>, live: Live) {
-        let lane = self.clone();
-        let id = live.id;
-        tokio::spawn(async move {
-            let mut slot = Slot { lane: &lane, release: Some(Queue::live_done) };
-            let too_early = deliver::live(&lane, live, &mut slot).await;
-            let mut queue = lock(&lane.queue);
-            match too_early {
-                Some(live) => queue.put_back_live(id, live.ticket, live),
-                None => queue.let_go(id),
-            }
-        });
-    }
-
     /// Queues what is owed; what is beyond `--max-backlog` is held.
     pub async fn push_owed(self: &Arc<Self>, id: EventId, seq: u64) {
         lock(&self.queue).push_owed(id, seq);
@@ -115,8 +132,13 @@ impl Lane {
 
     /// Queues an event that the relay hands over again, its sender having heard queued.
     pub async fn turn_owed(self: &Arc<Self>, id: EventId, seq: u64) {
-        lock(&self.queue).turn_owed(id, seq);
-        self.push_owed(id, seq).await;
+        let waiting = lock(&self.queue).turn_owed(id, seq);
+        match waiting {
+            Some(waiting) => {
+                let _ = waiting.send(Go::Owed(seq));
+            }
+            None => self.push_owed(id, seq).await,
+        }
     }
 
     /// The relay handed over all that it held.
@@ -149,7 +171,11 @@ impl Lane {
             let next = lock(&self.queue).next();
             match next {
                 None => return,
-                Some(Next::Live(live)) => self.start(live),
+                Some(Next::Live(waiting)) => {
+                    if waiting.send(Go::Now).is_err() {
+                        lock(&self.queue).live_done();
+                    }
+                }
                 Some(Next::Owed(id, seq)) => {
                     let lane = self.clone();
                     tokio::spawn(async move {
@@ -160,6 +186,12 @@ impl Lane {
                 }
             }
         }
+    }
+
+    /// It is owed now, and waits among those.
+    pub async fn owed_now(self: &Arc<Self>, id: EventId, seq: u64) {
+        self.still_owed(id, seq).await;
+        self.pump();
     }
 
     /// Puts an event back in its place in the order, because nothing was sent.

@@ -39,6 +39,7 @@ pub struct Engine {
 #[derive(Default)]
 struct Counts {
     running: AtomicU64,
+    waiting: AtomicU64,
     stopping: AtomicBool,
     came_while_away: AtomicU64,
 }
@@ -64,6 +65,11 @@ impl Engine {
         self.counts.running.load(Ordering::Acquire)
     }
 
+    /// Live events that wait for their turn.
+    pub fn waiting(&self) -> u64 {
+        self.counts.waiting.load(Ordering::Acquire)
+    }
+
     /// From now on hand-overs are left with the relay.
     pub fn stop_taking(&self) {
         self.counts.stopping.store(true, Ordering::Release);
@@ -78,9 +84,12 @@ impl Engine {
         self.counts.stopping.load(Ordering::Acquire)
     }
 
-    fn begin(self: &Arc<Self>) -> Running {
-        self.counts.running.fetch_add(1, Ordering::AcqRel);
-        Running(self.clone())
+    fn begin(&self) -> Counted<'_> {
+        Counted::new(&self.counts.running)
+    }
+
+    fn wait(&self) -> Counted<'_> {
+        Counted::new(&self.counts.waiting)
     }
 
     /// Says that the journal failed at something.
@@ -98,11 +107,18 @@ impl Engine {
     }
 }
 
-/// Counts an attempt in for as long as it lives.
-struct Running(Arc<Engine>);
+/// Counts something in for as long as it lives.
+struct Counted<'a>(&'a AtomicU64);
 
-impl Drop for Running {
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.counts.running.fetch_sub(1, Ordering::AcqRel);
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use hook_proto::EventId;
 
-/// `L` is a live event that waits.
+/// `L` is whoever has a live event in hand, waiting for its turn.
 #[derive(Debug)]
 pub struct Queue<L> {
     owed: BTreeMap<EventId, u64>,
@@ -36,12 +36,8 @@ struct Slot<L> {
 }
 
 /// A live event's place in the order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ticket {
-    number: u64,
-    /// It has a place to run in, so its attempt may be committed with it.
-    pub placed: bool,
-}
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next<L> {
@@ -69,40 +65,40 @@ impl<L> Queue<L> {
     /// A live event is on its way into the journal.
     pub fn expect_live(&mut self, id: EventId) -> Ticket {
         self.in_hand.insert(id);
-        let placed = self.live_may_start() && self.live.iter().all(|slot| slot.ticket.placed);
-        self.live_running += usize::from(placed);
         self.tickets += 1;
-        let ticket = Ticket { number: self.tickets, placed };
+        let ticket = Ticket(self.tickets);
         self.live.push_back(Slot { id, ticket, live: None, owed: None });
         ticket
     }
 
-    /// It is there.
-    pub fn fill_live(&mut self, ticket: Ticket, live: L) {
-        if let Some(at) = self.slot(ticket) {
-            self.live[at].live = Some(live);
-            if let Some(seq) = self.live[at].owed {
-                self.turn_owed(self.live[at].id, seq);
-            }
+    /// It is there. Given back with its number when it turned owed meanwhile, and alone when nothing starts any more.
+    pub fn fill_live(&mut self, ticket: Ticket, live: L) -> Option<(L, Option<u64>)> {
+        let Some(at) = self.slot(ticket) else { return Some((live, None)) };
+        if let Some(seq) = self.live[at].owed {
+            let slot = self.live.remove(at)?;
+            self.coming.insert(slot.id);
+            return Some((live, Some(seq)));
         }
+        self.live[at].live = Some(live);
+        None
     }
 
     /// It was about to be sent when older ones turned out to be owed: it waits its turn behind them.
     pub fn put_back_live(&mut self, id: EventId, ticket: Ticket, live: L) {
-        let at = self.live.partition_point(|slot| slot.ticket.number < ticket.number);
-        let ticket = Ticket { placed: false, ..ticket };
+        let at = self.live.partition_point(|slot| slot.ticket < ticket);
         self.live.insert(at, Slot { id, ticket, live: Some(live), owed: None });
     }
 
-    /// A live event that waits is owed from now on, since its sender has heard queued: it has its place among those.
-    pub fn turn_owed(&mut self, id: EventId, seq: u64) {
-        let Some(at) = self.live.iter().position(|slot| slot.id == id && !slot.ticket.placed) else { return };
+    /// A live event that waits is owed from now on, since its sender has heard queued: it is on its way to its place among those.
+    /// Gives whoever has it in hand; not when that is not known yet ([`Queue::fill_live`]).
+    pub fn turn_owed(&mut self, id: EventId, seq: u64) -> Option<L> {
+        let at = self.live.iter().position(|slot| slot.id == id)?;
         if self.live[at].live.is_none() {
             self.live[at].owed = Some(seq);
-            return;
+            return None;
         }
-        self.live.remove(at);
-        self.put_back(id, seq);
+        self.coming.insert(id);
+        self.live.remove(at)?.live
     }
 
     /// It will not come.
@@ -110,7 +106,6 @@ impl<L> Queue<L> {
         self.in_hand.remove(&id);
         if let Some(at) = self.slot(ticket) {
             self.live.remove(at);
-            self.live_running -= usize::from(ticket.placed);
         }
     }
 
@@ -135,6 +130,7 @@ impl<L> Queue<L> {
     /// Whoever had it in hand could not send it.
     pub fn put_back(&mut self, id: EventId, seq: u64) {
         self.in_hand.remove(&id);
+        self.coming.remove(&id);
         self.owed.insert(id, seq);
     }
 
@@ -171,13 +167,13 @@ impl<L> Queue<L> {
             self.in_hand.insert(id);
             return Some(Next::Owed(id, seq));
         }
-        let front = self.live.front().filter(|slot| slot.live.is_some())?.ticket;
+        self.live.front().filter(|slot| slot.live.is_some())?;
         // While the app is down a live event is told so at once, or finds it up.
         let turn = if self.down { self.live_running < self.live_limit } else { self.live_may_start() };
-        if !front.placed && !turn {
+        if !turn {
             return None;
         }
-        self.live_running += usize::from(!front.placed);
+        self.live_running += 1;
         self.live.pop_front()?.live.map(Next::Live)
     }
 
@@ -206,7 +202,7 @@ impl<L> Queue<L> {
     }
 
     fn slot(&self, ticket: Ticket) -> Option<usize> {
-        self.live.binary_search_by_key(&ticket.number, |slot| slot.ticket.number).ok()
+        self.live.binary_search_by_key(&ticket, |slot| slot.ticket).ok()
     }
 
     fn live_may_start(&self) -> bool {
@@ -229,7 +225,7 @@ mod tests {
 
     fn live(queue: &mut Queue<char>, n: u128, name: char) -> Ticket {
         let ticket = queue.expect_live(id(n));
-        queue.fill_live(ticket, name);
+        assert_eq!(queue.fill_live(ticket, name), None);
         ticket
     }
 
@@ -244,7 +240,7 @@ mod tests {
         let mut queue = caught_up(2, 1);
         queue.push_owed(id(9), 1);
         queue.push_owed(id(3), 2);
-        assert!(!live(&mut queue, 10, 'a').placed);
+        live(&mut queue, 10, 'a');
         assert_eq!(queue.next(), Some(Next::Owed(id(3), 2)));
         assert_eq!(queue.next(), None);
         queue.let_go(id(3));
@@ -253,16 +249,18 @@ mod tests {
         queue.let_go(id(9));
         queue.owed_done();
         assert_eq!(queue.next(), Some(Next::Live('a')));
-        assert!(live(&mut queue, 11, 'b').placed);
-        assert!(!live(&mut queue, 12, 'c').placed, "two run already");
+        live(&mut queue, 11, 'b');
+        live(&mut queue, 12, 'c');
+        assert_eq!([queue.next(), queue.next()], [Some(Next::Live('b')), None], "two run already");
     }
 
     #[test]
     fn one_at_a_time_means_both_kinds_together() {
         let mut queue = caught_up(1, 1);
         live(&mut queue, 1, 'a');
+        assert_eq!(queue.next(), Some(Next::Live('a')));
         queue.push_owed(id(2), 2);
-        assert_eq!([queue.next(), queue.next()], [Some(Next::Live('a')), None]);
+        assert_eq!(queue.next(), None);
         queue.live_done();
         assert_eq!(queue.next(), Some(Next::Owed(id(2), 2)));
     }
@@ -271,11 +269,10 @@ mod tests {
     fn live_events_start_in_order_of_arrival_whichever_is_journaled_first() {
         let mut queue = caught_up(2, 1);
         let tickets: Vec<Ticket> = (1..=3).map(|n| queue.expect_live(id(n))).collect();
-        assert_eq!(tickets.iter().map(|t| t.placed).collect::<Vec<_>>(), [true, true, false]);
-        queue.fill_live(tickets[1], 'b');
-        queue.fill_live(tickets[2], 'c');
+        assert_eq!(queue.fill_live(tickets[1], 'b'), None);
+        assert_eq!(queue.fill_live(tickets[2], 'c'), None);
         assert_eq!(queue.next(), None);
-        queue.fill_live(tickets[0], 'a');
+        assert_eq!(queue.fill_live(tickets[0], 'a'), None);
         assert_eq!([queue.next(), queue.next(), queue.next()], [Some(Next::Live('a')), Some(Next::Live('b')), None]);
         queue.live_done();
         assert_eq!(queue.next(), Some(Next::Live('c')));
@@ -287,12 +284,16 @@ mod tests {
         live(&mut queue, 1, 'a');
         let coming = queue.expect_live(id(2));
         queue.push_owed(id(3), 3);
-        queue.turn_owed(id(1), 1);
-        queue.turn_owed(id(2), 2);
-        queue.turn_owed(id(7), 7);
-        queue.fill_live(coming, 'b');
+        assert_eq!(queue.turn_owed(id(1), 1), Some('a'));
+        assert_eq!(queue.turn_owed(id(2), 2), None, "it is not in the journal yet");
+        assert_eq!(queue.turn_owed(id(7), 7), None, "nobody waits with it");
+        assert_eq!(queue.fill_live(coming, 'b'), Some(('b', Some(2))));
         live(&mut queue, 4, 'c');
         queue.caught_up();
+        assert_eq!(queue.next(), None, "older ones are on their way");
+        queue.put_back(id(2), 2);
+        assert_eq!(queue.next(), None, "an older one is on its way");
+        queue.put_back(id(1), 1);
         for n in 1..=3 {
             assert_eq!(queue.next(), Some(Next::Owed(id(n), n as u64)));
             queue.let_go(id(n));
@@ -307,7 +308,7 @@ mod tests {
         queue.down = true;
         queue.push_owed(id(1), 1);
         let tickets: Vec<Ticket> = (2..=4).map(|n| queue.expect_live(id(n))).collect();
-        tickets.iter().zip(['a', 'b', 'c']).for_each(|(ticket, name)| queue.fill_live(*ticket, name));
+        tickets.iter().zip(['a', 'b', 'c']).for_each(|(ticket, name)| assert_eq!(queue.fill_live(*ticket, name), None));
         assert_eq!([queue.next(), queue.next()], [Some(Next::Live('a')), Some(Next::Live('b'))]);
         queue.down = false;
         for (n, name) in [(3, 'b'), (2, 'a')] {
@@ -383,6 +384,16 @@ mod tests {
         queue.owed_done();
         queue.push_owed(id(1), 1);
         assert_eq!(queue.next(), Some(Next::Owed(id(1), 1)));
+    }
+
+    #[test]
+    fn nothing_starts_in_a_queue_that_was_stopped() {
+        let mut queue = caught_up(2, 1);
+        live(&mut queue, 1, 'a');
+        let coming = queue.expect_live(id(2));
+        queue.stop();
+        assert_eq!(queue.fill_live(coming, 'b'), Some(('b', None)));
+        assert_eq!(queue.next(), None);
     }
 
     #[test]

@@ -77,6 +77,28 @@ pub struct Attempt {
     pub kept: u64,
 }
 
+impl Attempt {
+    pub fn ended(n: u32, begun: NewAttempt, end: AttemptEnd) -> Self {
+        Self {
+            n,
+            kind: begun.kind.as_str().to_owned(),
+            target: begun.target,
+            owner: begun.owner,
+            started_at: begun.started_at,
+            ended_at: Some(end.ended_at),
+            request: end.request,
+            status: end.status,
+            error: end.error.map(str::to_owned),
+            detail: end.detail,
+            ttfb_ms: end.ttfb_ms,
+            ms: Some(end.ms),
+            response: end.response,
+            size: end.size,
+            kept: end.kept,
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, prost::Message)]
 struct Fields {
     #[prost(message, repeated, tag = "1")]
@@ -130,15 +152,31 @@ pub fn open(connection: &Connection, seq: u64, n: u32, attempt: &NewAttempt) -> 
         .map(|_| ())
 }
 
-/// Ends an attempt and puts the event into a state; `None` leaves it in its own.
-pub fn end(connection: &Connection, seq: u64, n: u32, end: &AttemptEnd, state: Option<State>) -> rusqlite::Result<()> {
-    let begun = connection
-        .prepare_cached("SELECT kind, target, owner, started_at FROM open_attempts WHERE event = ?1 AND n = ?2")?
-        .query_row(params![seq, n], |r| {
-            Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?, r.get::<_, u64>(3)?))
-        })
-        .optional()?;
-    if let Some((kind, target, owner, started_at)) = begun {
+/// Takes back an attempt of which nothing was sent, as if it had never begun.
+pub fn withdraw(connection: &Connection, seq: u64, n: u32) -> rusqlite::Result<()> {
+    let open =
+        connection.prepare_cached("DELETE FROM open_attempts WHERE event = ?1 AND n = ?2")?.execute(params![seq, n])?;
+    if open == 1 {
+        // Another process may have made the next one meanwhile.
+        connection
+            .prepare_cached("UPDATE events SET attempts = ?2 - 1 WHERE seq = ?1 AND attempts = ?2")?
+            .execute(params![seq, n])?;
+    }
+    Ok(())
+}
+
+/// Ends an attempt that was begun like this, and puts the event into a state; `None` leaves it in its own.
+pub fn end(
+    connection: &Connection,
+    seq: u64,
+    n: u32,
+    begun: &NewAttempt,
+    end: &AttemptEnd,
+    state: Option<State>,
+) -> rusqlite::Result<()> {
+    let open =
+        connection.prepare_cached("DELETE FROM open_attempts WHERE event = ?1 AND n = ?2")?.execute(params![seq, n])?;
+    if open == 1 {
         connection
             .prepare_cached(
                 "INSERT INTO attempts (event, n, kind, target, owner, started_at, ended_at, request, status, error, detail, ttfb_ms,
@@ -148,10 +186,10 @@ pub fn end(connection: &Connection, seq: u64, n: u32, end: &AttemptEnd, state: O
             .execute(params![
                 seq,
                 n,
-                kind,
-                target,
-                owner,
-                started_at,
+                begun.kind.as_str(),
+                begun.target,
+                begun.owner,
+                begun.started_at,
                 end.ended_at,
                 encode(&end.request),
                 end.status,
@@ -165,7 +203,6 @@ pub fn end(connection: &Connection, seq: u64, n: u32, end: &AttemptEnd, state: O
                 end.kept,
             ])?;
     }
-    connection.prepare_cached("DELETE FROM open_attempts WHERE event = ?1 AND n = ?2")?.execute(params![seq, n])?;
     connection
         .prepare_cached(
             "UPDATE events SET last_status = ?2, last_error = ?3, last_ms = ?4, state = CASE

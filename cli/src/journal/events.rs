@@ -52,29 +52,31 @@ pub enum Handled {
 
 /// Records an event, and the row of its first attempt with it when that begins at once.
 pub fn record(connection: &Connection, event: &NewEvent, attempt: Option<&NewAttempt>) -> rusqlite::Result<Recorded> {
-    let mirror = event.hand_over == HandOver::Copy;
-    let mut known = connection.prepare_cached("SELECT seq, state FROM events WHERE id = ?1 AND mirror = ?2")?;
-    let row = known
-        .query_row(params![event.head.id, mirror], |r| Ok((r.get::<_, u64>(0)?, r.get::<_, String>(1)?)))
-        .optional()?;
-    #[cfg(hook_sabotage)]
-    let row = row.filter(|_| !hook_relay_server::sabotage::is("no-unique"));
-    if let Some((seq, state)) = row {
-        return again(connection, seq, &state, event);
-    }
     if event.body.is_none() && !parts_are_whole(connection, event)? {
-        // The relay hands it over again.
-        return Err(rusqlite::Error::QueryReturnedNoRows);
+        // The relay hands it over again, unless it is known.
+        return known(connection, event)?.ok_or(rusqlite::Error::QueryReturnedNoRows);
     }
     let given = event.hand_over == HandOver::Given;
     let state = if given { State::Recorded } else { event.state };
     let attempt = attempt.filter(|_| state == State::Owed);
     let first = attempt.map(|_| FIRST);
-    let seq = insert(connection, event, state, first)?;
+    let Some(seq) = insert(connection, event, state, first)? else {
+        return known(connection, event)?.ok_or(rusqlite::Error::QueryReturnedNoRows);
+    };
     if let Some(attempt) = attempt {
         attempts::open(connection, seq, FIRST, attempt)?;
     }
     Ok(Recorded { seq, handled: Handled::New { attempt: first } })
+}
+
+/// What becomes of one that is there already.
+fn known(connection: &Connection, event: &NewEvent) -> rusqlite::Result<Option<Recorded>> {
+    let mirror = event.hand_over == HandOver::Copy;
+    let row = connection
+        .prepare_cached("SELECT seq, state FROM events WHERE id = ?1 AND mirror = ?2")?
+        .query_row(params![event.head.id, mirror], |r| Ok((r.get::<_, u64>(0)?, r.get::<_, String>(1)?)))
+        .optional()?;
+    row.map(|(seq, state)| again(connection, seq, &state, event)).transpose()
 }
 
 fn again(connection: &Connection, seq: u64, state: &str, event: &NewEvent) -> rusqlite::Result<Recorded> {
@@ -97,11 +99,17 @@ fn again(connection: &Connection, seq: u64, state: &str, event: &NewEvent) -> ru
     Ok(Recorded { seq, handled })
 }
 
-fn insert(connection: &Connection, event: &NewEvent, state: State, attempt: Option<u32>) -> rusqlite::Result<u64> {
+/// `None`: an event of this id is there already.
+fn insert(
+    connection: &Connection,
+    event: &NewEvent,
+    state: State,
+    attempt: Option<u32>,
+) -> rusqlite::Result<Option<u64>> {
     let content_type = event.head.headers.iter().find(|h| h.name == "content-type");
-    connection
+    let new = connection
         .prepare_cached(
-            "INSERT INTO events (id, origin, parent, project, relay, endpoint, received_at, size, sha256, content_type, state,
+            "INSERT OR IGNORE INTO events (id, origin, parent, project, relay, endpoint, received_at, size, sha256, content_type, state,
                 queued, target, mirror, attempts)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
@@ -122,6 +130,9 @@ fn insert(connection: &Connection, event: &NewEvent, state: State, attempt: Opti
             event.hand_over == HandOver::Copy,
             attempt.unwrap_or(0),
         ])?;
+    if new == 0 {
+        return Ok(None);
+    }
     let seq = connection.last_insert_rowid() as u64;
     let body = Room::of(event.body.as_deref());
     connection.prepare_cached("INSERT INTO contents (seq, head, body) VALUES (?1, ?2, ?3)")?.execute(params![
@@ -130,7 +141,7 @@ fn insert(connection: &Connection, event: &NewEvent, state: State, attempt: Opti
         body
     ])?;
     body.fill(connection, "contents", "body", seq as i64)?;
-    Ok(seq)
+    Ok(Some(seq))
 }
 
 /// Settles an event that is owed; one that an attempt ended meanwhile stays as it is.

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 pub use attempts::{
     Attempt, AttemptEnd, Kind, NewAttempt, Turn, begin_owed, end as end_attempt, insert as begin_attempt,
-    of_event as attempts_of,
+    of_event as attempts_of, withdraw as withdraw_attempt,
 };
 pub use blobs::{put_attempt_part as attempt_part, put_event_part as event_part};
 pub use events::{BodyKey, Handled, NewEvent, PART, Recorded, drop_orphans, record, settle};
@@ -35,7 +35,7 @@ pub use listeners::{
 };
 pub use owner::{Owner, is_alive as owner_is_alive};
 pub use query::{Condition, EventRow, Order, Scope, UNDELIVERED, has_events};
-pub use retention::{KEEP_BYTES, KEEP_MS, Pruned, prune};
+pub use retention::{KEEP_BYTES, KEEP_MS, Pruned, newest_and_trust, prune};
 pub use writer::{Commit, Write};
 
 /// What became of an event on this side.

@@ -23,13 +23,9 @@ pub enum Pruned {
 
 /// Deletes one batch of the oldest settled events that are over age or over size.
 pub fn prune(connection: &Connection, now: u64, keep_ms: u64, keep_bytes: u64) -> rusqlite::Result<Pruned> {
-    let newest: Option<u64> = connection.query_row("SELECT max(received_at) FROM events", [], |r| r.get(0))?;
-    let Some(newest) = newest else { return Ok(Pruned::Nothing) };
-    if now + BACK < newest || now > newest.saturating_add(AHEAD) {
-        return Ok(Pruned::ClockJumped);
-    }
+    let Some(newest) = newest(connection)? else { return Ok(Pruned::Nothing) };
     let oldest = if used(connection)? > keep_bytes { u64::MAX >> 1 } else { now.saturating_sub(keep_ms) };
-    if is_jump(connection, oldest)? {
+    if !fits(connection, now, newest, oldest)? {
         return Ok(Pruned::ClockJumped);
     }
     let mut settled = connection.prepare_cached(
@@ -52,6 +48,21 @@ pub fn prune(connection: &Connection, now: u64, keep_ms: u64, keep_bytes: u64) -
         connection.prepare_cached("DELETE FROM event_parts WHERE id = ?1")?.execute([id])?;
     }
     Ok(if batch.is_empty() { Pruned::Nothing } else { Pruned::Some(batch.len()) })
+}
+
+/// When the newest event was received, and whether a clock that says `now` is trusted to delete old ones.
+pub fn newest_and_trust(connection: &Connection, now: u64) -> rusqlite::Result<Option<(u64, bool)>> {
+    let Some(newest) = newest(connection)? else { return Ok(None) };
+    Ok(Some((newest, fits(connection, now, newest, now.saturating_sub(KEEP_MS))?)))
+}
+
+fn newest(connection: &Connection) -> rusqlite::Result<Option<u64>> {
+    connection.query_row("SELECT max(received_at) FROM events", [], |r| r.get(0))
+}
+
+fn fits(connection: &Connection, now: u64, newest: u64, oldest: u64) -> rusqlite::Result<bool> {
+    let far = now + BACK < newest || now > newest.saturating_add(AHEAD);
+    Ok(!far && !is_jump(connection, oldest)?)
 }
 
 /// Whether years lie between what would go and what would stay. A clock that ran ahead leaves such a gap: it gave its time to

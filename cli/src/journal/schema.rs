@@ -16,7 +16,7 @@ const MIGRATIONS: [&str; 3] =
 const FORMAT: i64 = MIGRATIONS.len() as i64;
 /// Several processes share the file; each commit is short.
 const BUSY: Duration = Duration::from_secs(60);
-const CACHE_KIB: i64 = 4096;
+const CACHE_KIB: i64 = 2048;
 /// The first version without the WAL-reset bug.
 const SQLITE_MIN: i32 = 3_051_003;
 

@@ -5,6 +5,12 @@ use std::time::{Duration, Instant};
 
 /// How long changes that nobody waits for may wait for one that somebody does, to share its commit.
 const LINGER: Duration = Duration::from_millis(2);
+/// A group with so many changes that somebody waited for says that many wait at once. The next one is gathered for a moment then:
+/// a commit costs as much as several changes.
+const MANY: usize = 6;
+const GATHER: Duration = Duration::from_micros(500);
+/// A group of this size goes without a pause.
+const ENOUGH: usize = 48;
 
 /// The writers' side; the last one closes it.
 pub struct Inlet<T>(Arc<Shared<T>>);
@@ -21,8 +27,11 @@ struct State<T> {
     queue: Vec<T>,
     /// When the first of them came.
     since: Instant,
-    /// Somebody waits for one of them.
-    prompt: bool,
+    /// How many of them somebody waits for, and when the first of those came.
+    prompt: usize,
+    prompt_since: Instant,
+    /// The last group was one of many.
+    busy: bool,
     closed: bool,
     sleeper: Sleeper,
 }
@@ -33,11 +42,20 @@ enum Sleeper {
     Awake,
     Anything,
     Prompt,
+    Enough,
 }
 
 pub fn channel<T>() -> (Inlet<T>, Outlet<T>) {
-    let state =
-        State { queue: Vec::new(), since: Instant::now(), prompt: false, closed: false, sleeper: Sleeper::Awake };
+    let now = Instant::now();
+    let state = State {
+        queue: Vec::new(),
+        since: now,
+        prompt: 0,
+        prompt_since: now,
+        busy: false,
+        closed: false,
+        sleeper: Sleeper::Awake,
+    };
     let shared = Arc::new(Shared { state: Mutex::new(state), wake: Condvar::new() });
     (Inlet(shared.clone()), Outlet(shared))
 }
@@ -53,8 +71,16 @@ impl<T> Inlet<T> {
             state.since = Instant::now();
         }
         state.queue.push(one);
-        state.prompt |= !lazy;
-        self.0.wake(state, if lazy { Sleeper::Anything } else { Sleeper::Prompt });
+        if !lazy && state.prompt == 0 {
+            state.prompt_since = Instant::now();
+        }
+        state.prompt += usize::from(!lazy);
+        let what = match lazy {
+            _ if state.queue.len() >= ENOUGH => Sleeper::Enough,
+            true => Sleeper::Anything,
+            false => Sleeper::Prompt,
+        };
+        self.0.wake(state, what);
         Ok(())
     }
 }
@@ -63,7 +89,7 @@ impl<T> Drop for Inlet<T> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.closed = true;
-        self.0.wake(state, Sleeper::Prompt);
+        self.0.wake(state, Sleeper::Enough);
     }
 }
 
@@ -72,11 +98,17 @@ impl<T> Outlet<T> {
     pub fn take(&self, most: usize) -> Option<Vec<T>> {
         let mut state = self.0.lock();
         loop {
-            let left = (!state.queue.is_empty()).then(|| LINGER.saturating_sub(state.since.elapsed()));
-            if state.closed || state.prompt || left == Some(Duration::ZERO) {
+            let (left, sleeper) = match (state.queue.len(), state.prompt) {
+                (0, _) => (None, Sleeper::Anything),
+                (len, _) if len >= ENOUGH => (Some(Duration::ZERO), Sleeper::Awake),
+                (_, 0) => (Some(LINGER.saturating_sub(state.since.elapsed())), Sleeper::Prompt),
+                _ if state.busy => (Some(GATHER.saturating_sub(state.prompt_since.elapsed())), Sleeper::Enough),
+                _ => (Some(Duration::ZERO), Sleeper::Awake),
+            };
+            if state.closed || left == Some(Duration::ZERO) {
                 break;
             }
-            state.sleeper = if state.queue.is_empty() { Sleeper::Anything } else { Sleeper::Prompt };
+            state.sleeper = sleeper;
             state = match left {
                 None => self.0.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(left) => self.0.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
@@ -86,10 +118,12 @@ impl<T> Outlet<T> {
         if state.closed && state.queue.is_empty() {
             return None;
         }
+        state.busy = state.prompt >= MANY;
         if state.queue.len() <= most {
-            state.prompt = false;
+            state.prompt = 0;
             return Some(std::mem::take(&mut state.queue));
         }
+        // Some of the rest may be waited for.
         let rest = state.queue.split_off(most);
         Some(std::mem::replace(&mut state.queue, rest))
     }
@@ -115,7 +149,8 @@ impl<T> Shared<T> {
         let wakes = match state.sleeper {
             Sleeper::Awake => false,
             Sleeper::Anything => true,
-            Sleeper::Prompt => what == Sleeper::Prompt,
+            Sleeper::Prompt => what != Sleeper::Anything,
+            Sleeper::Enough => what == Sleeper::Enough,
         };
         if wakes {
             state.sleeper = Sleeper::Awake;
@@ -153,6 +188,19 @@ mod tests {
         assert_eq!(outlet.take(2), Some(vec![1, 2]));
         assert_eq!(outlet.take(2), Some(vec![3, 4]));
         assert_eq!(outlet.take(2), Some(vec![5]));
+    }
+
+    #[test]
+    fn when_many_waited_the_next_ones_are_gathered_and_none_waits_for_long() {
+        let (inlet, outlet) = channel();
+        (0..MANY).for_each(|n| assert_eq!(inlet.push(n, false), Ok(())));
+        assert_eq!(outlet.take(100).map(|group| group.len()), Some(MANY));
+        assert_eq!(inlet.push(0, false), Ok(()));
+        assert_eq!(outlet.take(100), Some(vec![0]), "nothing else comes, so it goes alone");
+        (0..MANY).for_each(|n| assert_eq!(inlet.push(n, false), Ok(())));
+        assert_eq!(outlet.take(100).map(|group| group.len()), Some(MANY));
+        (0..ENOUGH).for_each(|n| assert_eq!(inlet.push(n, false), Ok(())));
+        assert_eq!(outlet.take(100).map(|group| group.len()), Some(ENOUGH));
     }
 
     #[test]

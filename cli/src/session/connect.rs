@@ -8,7 +8,7 @@ use hook_proto::wire::CONNECT_PATH;
 use hook_relay_server::link::websocket_config;
 use hook_relay_server::registry::TokenId;
 use http::uri::Authority;
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -142,7 +142,7 @@ async fn upgrade(relay: &Relay) -> Result<Socket, DialError> {
 }
 
 /// What an HTTP answer that is no session means.
-fn answered(relay: &Relay, status: StatusCode, retry_after: Option<u64>) -> DialError {
+pub fn answered(relay: &Relay, status: StatusCode, retry_after: Option<u64>) -> DialError {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             let what = if relay.token.is_some() {
@@ -219,6 +219,15 @@ fn authorization(relay: &Relay) -> Option<HeaderValue> {
 
 /// Asks one of the relay's own pages with our token.
 pub async fn ask(relay: &Relay, path: &str) -> Result<String, DialError> {
+    let response = get(relay, path).await?;
+    if response.status() != StatusCode::OK {
+        return Err(answered(relay, response.status(), None));
+    }
+    Ok(response.into_body())
+}
+
+/// The same, whatever it answers, with the fields of its head.
+pub async fn get(relay: &Relay, path: &str) -> Result<Response<String>, DialError> {
     let work = async {
         let stream = stream(relay).await?;
         let failed = |e: hyper::Error| DialError::unreachable("relay_error", e);
@@ -230,14 +239,15 @@ pub async fn ask(relay: &Relay, path: &str) -> Result<String, DialError> {
             request = request.header(http::header::AUTHORIZATION, value);
         }
         let request = request.body(Empty::<bytes::Bytes>::new()).map_err(|e| DialError::unreachable("bad_url", e))?;
-        let response = sender.send_request(request).await.map_err(failed)?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), 64 * 1024).collect().await;
-        if status != StatusCode::OK {
-            return Err(answered(relay, status, None));
-        }
-        let body = body.map_err(|e| DialError::unreachable("relay_error", e))?.to_bytes();
-        Ok(String::from_utf8_lossy(&body).into_owned())
+        let (head, body) = sender.send_request(request).await.map_err(failed)?.into_parts();
+        let body = Limited::new(body, 64 * 1024).collect().await;
+        let text = match body {
+            Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+            // Only what a relay says itself must be whole.
+            Err(_) if head.status != StatusCode::OK => String::new(),
+            Err(error) => return Err(DialError::unreachable("relay_error", error)),
+        };
+        Ok(Response::from_parts(head, text))
     };
     tokio::time::timeout(WITHIN, work).await.map_err(|_| DialError::unreachable("timeout", "no answer within 15 s"))?
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use hook_proto::Settings;
 use tokio::time::Instant;
 
-pub use connect::{BadRelay, DialError, Relay, Scheme, ask, tls_config};
+pub use connect::{BadRelay, DialError, Relay, Scheme, answered, ask, dial, get, tls_config};
 pub use replier::{Head, Replier, WeakReplier};
 
 use crate::activity::{Activity, Trouble};

@@ -307,7 +307,8 @@ impl Connection {
         };
         let handed = Handed { engine: self.engine.clone(), endpoint, stream: event.stream, acks: self.acks.clone() };
         if inline {
-            tokio::spawn(handed.take(incoming));
+            // Boxed: the runtime moves a task's future when it is spawned and when it ends, and this one is large.
+            tokio::spawn(Box::pin(handed.take(incoming)));
             return Ok(());
         }
         if incoming.head.body_size > MAX_BODY {

@@ -25,11 +25,15 @@ impl Handed {
         if hook_relay_server::sabotage::is("early-ack") {
             let _ = self.acks.send((0, self.stream));
         }
-        if let Some(commit) = self.engine.take(&self.endpoint, incoming).await
-            && !copy
-        {
+        let Some(taken) = self.engine.take(&self.endpoint, incoming).await else { return };
+        if !copy {
             self.engine.journal.want_sync();
-            let _ = self.acks.send((commit, self.stream));
+            let _ = self.acks.send((taken.commit, self.stream));
+        }
+        // A session that is lost sees no end of its acks before they are dropped.
+        drop(self.acks);
+        if let Some(delivery) = taken.delivery {
+            delivery.make().await;
         }
     }
 }
@@ -42,14 +46,25 @@ pub fn start_acks(engine: &Arc<Engine>, outbox: &Outbox) -> mpsc::UnboundedSende
     tokio::spawn(async move {
         let mut due: Vec<(Commit, u64)> = Vec::new();
         loop {
-            tokio::select! {
-                taken = rx.recv() => match taken {
-                    Some(one) => due.push(one),
-                    None => return,
-                },
-                changed = synced.changed(), if !due.is_empty() => if changed.is_err() { return },
-            }
+            let known = due.len();
+            let changed = tokio::select! {
+                taken = rx.recv_many(&mut due, 1000) => {
+                    if taken == 0 {
+                        return;
+                    }
+                    false
+                }
+                changed = synced.changed(), if known > 0 => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    true
+                }
+            };
             let upto = *synced.borrow_and_update();
+            if !changed && !due[known..].iter().any(|(commit, _)| *commit <= upto) {
+                continue;
+            }
             let streams: Vec<u64> =
                 due.extract_if(.., |(commit, _)| *commit <= upto).map(|(_, stream)| stream).collect();
             for streams in streams.chunks(1000) {

@@ -176,9 +176,8 @@ fn a_relay_that_the_outside_could_reach_wants_tokens() {
 }
 
 #[test]
-fn doctor_status_and_config_answer() {
+fn status_and_config_answer() {
     let (hook, app) = (Hook::new(), App::new());
-    hook.run(["doctor"]).succeeded();
     hook.run(["config"]).succeeded();
     let listen = hook.listen(["--forward-to", &app.url()]);
     let url = listen.url();

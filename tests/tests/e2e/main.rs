@@ -5,6 +5,7 @@ mod app;
 mod away;
 mod cli;
 mod crash;
+mod doctor;
 mod evil;
 mod fidelity;
 mod first;

@@ -1,68 +1,16 @@
 //! A full disk: refusals with a time to come back, nothing lost, and on it goes when there is room.
 
-use std::fs::File;
-use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::process::Command;
 
 use hook_tests::{
-    App, Heard, Hook, Listen, Load, Relay, Response, assert_same_bytes, pattern, post, request, wait_until,
+    App, Filler, Heard, Hook, Listen, Load, Relay, Response, SmallDisk, assert_same_bytes, pattern, post, request,
+    wait_until,
 };
-use tempfile::TempDir;
 
 use crate::eio::assert_answered;
 use crate::stores::key;
 
 const MIB: usize = 1024 * 1024;
-
-/// A file system of its own, with so much room.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    #[track_caller]
-    fn new(bytes: usize) -> Self {
-        let dir = TempDir::with_prefix("hook-disk-").unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={bytes},mode=0700"), "hook-test"]).arg(dir.path());
-        assert!(mount.status().unwrap().success(), "a file system is mounted, which only root may do");
-        Self(dir)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Another program's file that takes all the room there is, until it is dropped.
-    fn fill(&self) -> Filler {
-        let path = self.path().join("filler");
-        let mut file = File::create(&path).unwrap();
-        let mut block = vec![1; 256 * 1024];
-        while !block.is_empty() {
-            match file.write_all(&block) {
-                Ok(()) => {}
-                // Down to the last page.
-                Err(_) => block.truncate(block.len() / 2),
-            }
-        }
-        Filler(path)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Files that are still open keep it alive until they are closed.
-        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
-    }
-}
-
-struct Filler(std::path::PathBuf);
-
-impl Drop for Filler {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
 
 #[track_caller]
 fn assert_refused(response: &Response) {
@@ -166,11 +114,7 @@ fn a_relay_whose_disk_another_program_fills_waits_for_room() {
 #[test]
 fn a_relay_that_starts_without_room_is_not_ready() {
     let disk = SmallDisk::new(40 * MIB);
-    let filler = {
-        let path = disk.path().join("filler");
-        std::fs::write(&path, vec![1; 30 * MIB]).unwrap();
-        Filler(path)
-    };
+    let filler = Filler::of(&disk, 30 * MIB);
     let relay = relay_on(&disk);
     assert_eq!((own(&relay, "health"), own(&relay, "ready")), (200, 503));
     assert_refused(&post(&relay.at("shop"), "{}"));

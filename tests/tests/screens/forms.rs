@@ -145,7 +145,7 @@ pub fn in_full(place: Place) -> (Plain, String) {
 }
 
 fn what_was_kept(place: Place) -> (Plain, String) {
-    let (hook, app) = (Hook::new(), App::new());
+    let (hook, app) = (Hook::on_disk(), App::new());
     let listen = hook.listen(["--forward-to", &format!("localhost:{}/hooks", app.port())]);
     post(&listen.url(), r#"{"id":"evt_1"}"#);
     listen.attempt(1);

@@ -163,12 +163,13 @@ fn what_the_schema_does_not_know_is_caught() {
     listen.attempt(1);
     listen.wait_for("it is down", |r| r["type"] == "app");
     let mut lines = schema.check_interrupted(&listen);
+    lines.extend(hook.run(["doctor", "--output", "json"]).json().into_iter().take(1));
     // Two kinds that this run has none of.
     let ts = lines[0]["ts"].clone();
     lines.push(json!({"v":1,"type":"error","ts":ts,"code":"slow","message":"m","next":null,"fatal":false}));
     lines.push(json!({"v":1,"type":"tunnel","ts":ts,"state":"live","attempt":0,"retry_in_ms":null,"error":null}));
     let line = |kind: &str| lines.iter().find(|l| l["type"] == kind).unwrap_or_else(|| panic!("no {kind}")).clone();
-    let kinds = ["hello", "ready", "app", "tunnel", "event", "attempt", "error", "bye"];
+    let kinds = ["hello", "ready", "app", "tunnel", "event", "attempt", "check", "error", "bye"];
     for kind in kinds {
         let good = line(kind);
         schema.fits(&good);
@@ -187,7 +188,8 @@ fn what_the_schema_does_not_know_is_caught() {
             );
             let mut odd = good.clone();
             odd[name] = json!({"not": "what it is"});
-            let anything = name == "providers";
+            // These take an object of any kind.
+            let anything = ["providers", "facts"].contains(&name.as_str());
             assert!(!schema.0.is_valid(&odd) || anything, "{kind} with an odd {name}");
         }
     }
@@ -205,6 +207,8 @@ fn what_the_schema_does_not_know_is_caught() {
         ("event", "/ts"),
         ("attempt", "/kind"),
         ("attempt", "/error"),
+        ("check", "/check"),
+        ("check", "/state"),
         ("error", "/code"),
         ("bye", "/reason"),
     ] {
@@ -234,6 +238,25 @@ fn a_relay_that_comes_and_goes_fits() {
     assert!(lines.iter().any(|l| l["type"] == "error" && l["code"] == "superseded" && l["fatal"] == true));
     assert_eq!(lines.last().unwrap()["type"], "bye");
     schema.check_interrupted(&other);
+}
+
+#[test]
+fn what_the_doctor_finds_fits() {
+    let hook = Hook::on_disk();
+    let schema = Schema::published(&hook);
+    let listen = hook.listen([] as [&str; 0]);
+    post(&listen.url(), "{}");
+    listen.event(1);
+    let doctor = |hook: &Hook, code| {
+        let lines = schema.check(&hook.run(["doctor", "--output", "json"]).ended_with(code));
+        lines.iter().map(|l| l["check"].as_str().unwrap_or("error").to_owned()).collect::<Vec<_>>()
+    };
+    assert!(doctor(&hook, 0).contains(&"port".to_owned()));
+    let relay = Relay::with(&["--public-url", "https://hooks.example.com", "--open"]);
+    let hook = hook.with_env("HOOK_RELAY", &relay.url());
+    assert!(doctor(&hook, 0).contains(&"public".to_owned()));
+    drop(relay);
+    assert_eq!(doctor(&hook, 1).last().unwrap(), "error");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What was kept, looked at and sent again: `events`, `show`, `replay`, `status`, `doctor`, `config`.
 
+use std::os::unix::fs::PermissionsExt;
+
 use hook_tests::{Answer, App, Hook, post, request};
 use insta::assert_snapshot;
 
@@ -88,12 +90,25 @@ fn status() {
 
 #[test]
 fn doctor_and_config() {
-    let hook = Hook::new();
+    let hook = Hook::on_disk();
     let plain = Plain::of(&hook);
     let doctor = run(&hook, &plain, &["doctor"]);
     let config = run(&hook, &plain, &["config"]);
     let logout = run(&hook, &plain, &["logout"]);
     assert_snapshot!(format!("{doctor}\n{config}\n{logout}"));
+}
+
+#[test]
+fn doctor_finds_problems() {
+    let hook = Hook::on_disk().with_env("HOOK_RELAY", "http://127.0.0.1:9");
+    let (open, seen) = (hook.home().join("config/hook/credentials.toml"), hook.data());
+    std::fs::create_dir_all(open.parent().unwrap()).unwrap();
+    std::fs::create_dir_all(&seen).unwrap();
+    std::fs::write(&open, "").unwrap();
+    for (path, mode) in [(open.parent().unwrap(), 0o700), (&open, 0o644), (&seen, 0o755)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    assert_snapshot!(run(&hook, &Plain::of(&hook), &["doctor"]));
 }
 
 #[test]

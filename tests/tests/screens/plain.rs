@@ -80,6 +80,9 @@ static GENERAL: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
         (r"(?m)^Still not connected .*\n", ""),
         // What else this machine runs is no part of the story.
         (r"(?m)^ +Something listens on \d+\. next: .*\n", ""),
+        (r"(?m)^\S+ (?:disk|room|sync|files) +\S.*\n(?: +next: .*\n)?", ""),
+        (r"port( +)\d+ is free", "port${1}24042 is free"),
+        (r"\(format \d+, [\d.]+ \wB\)", "(format 2, 1.2 MB)"),
         // Not every machine has IPv6.
         (r"refused on 127\.0\.0\.1:(\d+)(?: and \[::1\]:\d+)?", "refused on 127.0.0.1:$1 and [::1]:$1"),
         (r"127\.0\.0\.1:[1-9]\d{4}\b", "127.0.0.1:PORT"),

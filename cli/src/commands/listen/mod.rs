@@ -114,13 +114,19 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
     if cut {
         return Ok(Exit::Interrupted);
     }
+    let owed = endpoints.iter().flat_map(|e| e.lanes()).map(|lane| lane.owed() as u64).sum();
+    // What waits for its turn is owed, and no attempt at it has begun.
+    endpoints.iter().flat_map(|e| e.lanes()).for_each(|lane| lane.stop());
+    let end = tokio::time::Instant::now() + GRACE;
+    while engine.waiting() > 0 && tokio::time::Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     listeners.remove().await;
     let _ = engine.journal.flush().await;
     while let Ok(activity) = inbox.try_recv() {
         tally.count(&activity, None);
         screen.show(activity);
     }
-    let owed = endpoints.iter().flat_map(|e| e.lanes()).map(|lane| lane.owed() as u64).sum();
     if matches!(ended, Ended::Signal(Signal::Interrupt)) && args.output == Format::Line {
         context.ui.after_interrupt();
     }

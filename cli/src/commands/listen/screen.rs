@@ -14,6 +14,8 @@ use crate::ui::Ui;
 
 /// What may wait to be shown; beyond that lines are only counted. The journal has everything.
 const WAITING: usize = 20_000;
+/// Lines that are written in one go, at most.
+const AT_ONCE: usize = 1000;
 /// Faster than this nobody reads.
 const FRAME: Duration = Duration::from_millis(5);
 /// How long the end of the process waits for a reader.
@@ -34,10 +36,12 @@ impl Screen {
         let left = waiting.clone();
         let thread = std::thread::spawn(move || {
             while let Ok(first) = activities.recv() {
-                for activity in std::iter::once(first).chain(activities.try_iter()) {
+                let together = ui.together();
+                for activity in std::iter::once(first).chain(activities.try_iter().take(AT_ONCE)) {
                     output.show(&activity);
                     left.fetch_sub(1, Ordering::AcqRel);
                 }
+                drop(together);
                 if ui.is_closed() {
                     closed.notify_one();
                 }

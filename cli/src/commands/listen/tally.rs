@@ -8,6 +8,9 @@ use crate::filter::Filter;
 use crate::journal::State;
 use crate::subject;
 
+/// Of how many events it is known how they ended; should an older one end again, it is counted again.
+const REMEMBERED: usize = 20_000;
+
 /// How one event stands; a later attempt replaces an earlier one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
@@ -83,7 +86,7 @@ impl Tally {
             Fate::Undelivered => self.done[2] += 1,
             Fate::Waiting => {}
         }
-        if self.fates.len() > 100_000 {
+        if self.fates.len() > REMEMBERED {
             self.fates.retain(|_, f| *f == Fate::Waiting);
         }
     }
