@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use hook_proto::{EventHead, HandOver};
+use hook_relay_server::blob::Value;
 use prost::Message;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::State;
 use super::attempts::{self, NewAttempt};
-use super::blobs::Room;
 
 /// Bodies above this many bytes are kept in parts of this size.
 pub const PART: usize = 1024 * 1024;
@@ -19,7 +19,7 @@ const FIRST: u32 = 1;
 #[derive(Clone)]
 pub struct NewEvent {
     pub head: EventHead,
-    /// `None`: the parts are in the journal already ([`put_event_part`](super::blobs::put_event_part)).
+    /// `None`: the parts are in the journal already ([`put_event_part`](super::parts::put_event_part)).
     pub body: Option<Bytes>,
     pub sha256: [u8; 32],
     pub origin: &'static str,
@@ -134,7 +134,7 @@ fn insert(
         return Ok(None);
     }
     let seq = connection.last_insert_rowid() as u64;
-    let body = Room::of(event.body.as_deref());
+    let body = Value::of(event.body.as_deref());
     connection.prepare_cached("INSERT INTO contents (seq, head, body) VALUES (?1, ?2, ?3)")?.execute(params![
         seq,
         event.head.encode_to_vec(),

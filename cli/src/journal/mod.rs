@@ -4,10 +4,10 @@
 //! it is committed, which survives `kill -9`; [`Journal::synced`] says what would survive a power cut too.
 
 mod attempts;
-mod blobs;
 mod events;
 mod listeners;
 mod owner;
+mod parts;
 mod query;
 mod retention;
 mod schema;
@@ -27,13 +27,13 @@ pub use attempts::{
     Attempt, AttemptEnd, Kind, NewAttempt, Turn, begin_owed, end as end_attempt, insert as begin_attempt,
     of_event as attempts_of, withdraw as withdraw_attempt,
 };
-pub use blobs::{put_attempt_part as attempt_part, put_event_part as event_part};
 pub use events::{BodyKey, Handled, NewEvent, PART, Recorded, drop_orphans, record, settle};
 pub use listeners::{
     Listener, Remembered, living as living_listeners, put as put_listener, remember, remembered,
     remove as remove_listener, set_state as set_listener_state,
 };
 pub use owner::{Owner, is_alive as owner_is_alive};
+pub use parts::{put_attempt_part as attempt_part, put_event_part as event_part};
 pub use query::{Condition, EventRow, Order, Scope, UNDELIVERED, has_events};
 pub use retention::{KEEP_BYTES, KEEP_MS, Pruned, newest_and_trust, prune};
 pub use writer::{Commit, Write};
