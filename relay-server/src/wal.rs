@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -11,6 +11,9 @@ use rusqlite::Connection;
 
 /// A checkpoint is asked for when about this much was written since the last one.
 const STEP: u64 = 8 * 1024 * 1024;
+/// When so much was written since the last checkpoint ended, large bodies wait for the one that is under way: the writer must
+/// not have to stop and move it all, with small events behind it.
+const BEHIND: u64 = 10 * 1024 * 1024;
 /// A log of this many frames is begun anew: what it has overwritten needs no new pages of memory, and a sync of it need not write
 /// the length of the file. SQLite does so when all of it is in the database, which only the writer can bring about: it moves
 /// the last few frames itself.
@@ -46,6 +49,11 @@ pub struct Wal {
     running: Arc<Mutex<()>>,
     /// The thread has just moved nearly all of a log that is to begin anew.
     nearly: Arc<AtomicBool>,
+    /// Written since the last checkpoint that was seen to have ended.
+    since: u64,
+    seen: u64,
+    ended: Arc<AtomicU64>,
+    behind: Arc<AtomicBool>,
 }
 
 impl Wal {
@@ -56,6 +64,7 @@ impl Wal {
         let (asks, asked) = sync_channel(1);
         let running = Arc::new(Mutex::new(()));
         let nearly = Arc::new(AtomicBool::new(false));
+        let (ended, behind) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         // Small leftovers of the last run go with the first checkpoint.
         let wal = Self {
             file: file.into(),
@@ -66,15 +75,35 @@ impl Wal {
             asks,
             running: Arc::clone(&running),
             nearly: Arc::clone(&nearly),
+            since: 0,
+            seen: 0,
+            ended: Arc::clone(&ended),
+            behind: Arc::clone(&behind),
         };
-        (wal, move || run(&db, storage.as_ref(), &asked, &running, &nearly))
+        let work = move || {
+            run(&db, storage.as_ref(), &asked, &running, &nearly, || {
+                ended.fetch_add(1, Ordering::Release);
+                behind.store(false, Ordering::Release);
+            });
+        };
+        (wal, work)
+    }
+
+    /// Whether checkpoints do not keep up, so that large bodies should wait a moment.
+    pub fn behind(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.behind)
     }
 
     /// About `bytes` more were committed, or as much as the file grew. Empties the log when it is too long.
     pub fn wrote(&mut self, db: &Connection, bytes: u64) -> Result<(), Failed> {
         let len = self.file.metadata().map_or(0, |file| file.len());
-        self.written += bytes.max(len.saturating_sub(self.len));
+        let bytes = bytes.max(len.saturating_sub(self.len));
+        self.written += bytes;
         self.len = len;
+        let ended = self.ended.load(Ordering::Acquire);
+        self.since = if ended == self.seen { self.since + bytes } else { bytes };
+        self.seen = ended;
+        self.behind.store(self.since > BEHIND, Ordering::Release);
         if self.written >= STEP {
             self.written = 0;
             // A full channel means that one is asked for already.
@@ -115,7 +144,14 @@ impl Wal {
     }
 }
 
-fn run(db: &Connection, storage: &dyn Storage, asked: &Receiver<()>, running: &Mutex<()>, nearly: &AtomicBool) {
+fn run(
+    db: &Connection,
+    storage: &dyn Storage,
+    asked: &Receiver<()>,
+    running: &Mutex<()>,
+    nearly: &AtomicBool,
+    ended: impl Fn(),
+) {
     while asked.recv().is_ok() {
         let _running = hold(running);
         if storage.has_failed() {
@@ -125,6 +161,7 @@ fn run(db: &Connection, storage: &dyn Storage, asked: &Receiver<()>, running: &M
             Ok(log) => nearly.store(log.is_some_and(|frames| frames >= ANEW), Ordering::Release),
             Err(Failed) => return,
         }
+        ended();
     }
 }
 

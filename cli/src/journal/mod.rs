@@ -176,6 +176,11 @@ impl Journal {
         self.writer.write(true, change)
     }
 
+    /// Whether large bodies should wait a moment, so that small events need not.
+    pub fn is_behind(&self) -> bool {
+        self.writer.is_behind()
+    }
+
     /// Asks for everything up to now to be fsynced, at most 250 ms later.
     pub fn want_sync(&self) {
         self.writer.want_sync();

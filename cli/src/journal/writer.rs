@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use hook_relay_server::wal::{Failed, Storage, Wal};
@@ -62,6 +63,7 @@ pub struct Writer {
     sync: Arc<Sync>,
     synced: watch::Receiver<Commit>,
     failed: watch::Receiver<Option<JournalError>>,
+    behind: Arc<AtomicBool>,
     path: Arc<Path>,
 }
 
@@ -89,6 +91,7 @@ impl Writer {
         let health = Arc::new(Health { path: path.clone(), failed: failed_tx });
         schema::close_without_checkpoint(&checkpoints);
         let (wal, checkpoint) = Wal::new(&path, checkpoints, health.clone());
+        let behind = wal.behind();
         let (answers, sync) = (Answers::start(), Arc::new(Sync::default()));
         let syncs = (sync.clone(), path.clone(), health.clone());
         let thread = Thread { connection, changes, answers, sync: sync.clone(), health, wal, committed: 0 };
@@ -103,7 +106,7 @@ impl Writer {
             "sync",
             Box::new(move || sync::run(&own_sync, &database, &synced_tx, |error| health.sync_failed(&error))),
         )?;
-        Ok(Self { queue: Arc::new(queue), sync, synced, failed, path })
+        Ok(Self { queue: Arc::new(queue), sync, synced, failed, behind, path })
     }
 
     /// A `lazy` change may wait a moment for another to share its commit.
@@ -116,6 +119,10 @@ impl Writer {
         // A stopped thread takes nothing, and the future says so.
         let _ = self.queue.push(Box::new(One { change, value: None, answer }), lazy);
         Write(outcome, self.path.clone())
+    }
+
+    pub fn is_behind(&self) -> bool {
+        self.behind.load(Ordering::Acquire)
     }
 
     pub fn want_sync(&self) {

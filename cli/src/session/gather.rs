@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hook_proto::wire::{self, ToRelay, WINDOW, to_relay};
@@ -11,6 +12,7 @@ use hook_relay_server::link::Outbox;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::taken::Handed;
 use crate::engine::{Body, Engine, Incoming, Reserved};
@@ -20,6 +22,9 @@ use crate::journal::{self, JournalError, PART, Write};
 const UNDER_WAY: usize = 2;
 /// Parts of one body that are kept for its first attempt.
 const KEPT: usize = 8;
+/// For how long a part waits for the journal's checkpoint, and how often that is looked at.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(1);
 /// Credit is given for so much at once: each is a message.
 const CREDIT: u64 = WINDOW / 4;
 
@@ -138,6 +143,10 @@ impl Store {
             None => data.into(),
         };
         self.hash.add(data.clone()).await?;
+        let begun = Instant::now();
+        while self.engine.journal.is_behind() && begun.elapsed() < LONGEST_WAIT {
+            tokio::time::sleep(LOOK).await;
+        }
         let (id, turn) = (self.id.clone(), self.engine.memory.part().await);
         self.under_way.push_back(self.engine.journal.write(move |c| {
             // Held until this is done.

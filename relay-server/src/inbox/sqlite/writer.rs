@@ -1,6 +1,7 @@
 //! The one thread that writes. It takes all that waits into one transaction, commits, and answers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,6 +23,9 @@ const MOST_BYTES: u64 = 8 * 1024 * 1024;
 const LINGER: Duration = Duration::from_millis(50);
 /// After a full disk, how long until what must be deleted is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// For how long a large body waits for a checkpoint, and how often that is looked at.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(1);
 /// What a command adds to the log besides its event, about.
 const OVERHEAD: u64 = 8 * 1024;
 
@@ -34,6 +38,9 @@ pub(super) struct Writer {
     db: Connection,
     shared: Arc<Shared>,
     wal: Wal,
+    /// Large bodies wait for a checkpoint, but not longer than until then.
+    behind: Arc<AtomicBool>,
+    behind_until: Option<Instant>,
     ballast: Ballast,
     large: Large,
     /// The position that was given last.
@@ -49,7 +56,8 @@ impl Writer {
         let large = Large::new(&db)?;
         let (last, resume) = (last.unsigned_abs(), Instant::now());
         shared.set_full(!ballast.is_there());
-        Ok(Self { db, shared, wal, ballast, large, last, postponed: Vec::new(), resume })
+        let behind = wal.behind();
+        Ok(Self { db, shared, wal, behind, behind_until: None, ballast, large, last, postponed: Vec::new(), resume })
     }
 
     /// Works until the other end of the queue is dropped and all that was in it is done.
@@ -86,7 +94,7 @@ impl Writer {
     /// Takes what is queued, waiting for it when there is nothing else to do. False: nothing will come any more.
     fn collect(&self, queue: &Receiver<Command>, batch: &mut Vec<Command>) -> bool {
         let first = if self.large.uploading() {
-            queue.recv_timeout(Duration::ZERO)
+            queue.recv_timeout(if self.behind_until.is_some() { LOOK } else { Duration::ZERO })
         } else if self.has_chores() {
             queue.recv_timeout(self.resume.saturating_duration_since(Instant::now()))
         } else if let Some(due) = self.ballast.due_in() {
@@ -145,7 +153,7 @@ impl Writer {
             }
         }
         self.commit(run)?;
-        if self.large.uploading() {
+        if self.large.uploading() && !self.must_wait() {
             let bytes = self.large.step(&mut self.db, &self.shared, &mut self.last);
             self.logged(*bytes.as_ref().unwrap_or(&0))?;
             self.endure(bytes.map(drop))?;
@@ -159,6 +167,16 @@ impl Writer {
             self.endure(tidied)?;
         }
         Ok(())
+    }
+
+    /// Whether large bodies wait for a checkpoint, so that the log need not be emptied while small events wait.
+    fn must_wait(&mut self) -> bool {
+        if !self.behind.load(Ordering::Acquire) {
+            self.behind_until = None;
+            return false;
+        }
+        let until = *self.behind_until.get_or_insert_with(|| Instant::now() + LONGEST_WAIT);
+        until > Instant::now()
     }
 
     /// About so many bytes went into the log.
