@@ -13,6 +13,7 @@ mod handshake;
 mod identify;
 mod json;
 mod known;
+mod new_secret;
 mod recipe;
 mod request;
 mod scheme;
@@ -21,12 +22,15 @@ mod verdict;
 mod verify;
 
 pub use catalog::{Catalog, shipped_text};
-pub use explain::{Around, Cause, Explanation, explain};
+pub use explain::{Around, Cause, Explanation, Rewriting, explain, rewritings};
 pub use handshake::{Answer, Handshake, answer_handshake};
 pub use identify::{Event, Identified, identify};
 pub use known::{Known, LiveKey, MAX_SECRETS, Secret};
+pub use new_secret::{NewSecret, new_secret};
 pub use recipe::facts::Outcome;
-pub use recipe::{Fact, Failure, Param, Recipe, RecipeError, Retries, SecretFacts, Sender, Setup, StatusClass};
+pub use recipe::{
+    Fact, Failure, Param, Recipe, RecipeError, Retries, SecretFacts, Sender, Setup, SignatureFacts, StatusClass,
+};
 pub use request::{Header, Request};
 pub use sign::{CannotSign, Signed, sign};
 pub use verdict::{Covers, KeyUrl, State, Verdict};

@@ -66,27 +66,38 @@ fn recipes() -> Vec<(String, String)> {
     found
 }
 
+/// What went otherwise than the case says.
+fn failed(recipe: &Recipe, case: Case) -> Option<String> {
+    let headers: Vec<Header<'_>> = case.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
+    let params: Vec<(&str, &str)> = case.params.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let body = case.body_base64.map_or_else(
+        || case.body.into_bytes(),
+        |text| base64::engine::general_purpose::STANDARD.decode(text).expect("the body is base64"),
+    );
+    let secrets = [Secret { label: "the secret", value: &case.secret }];
+    let known = Known { secrets: &secrets, params: &params, live_keys: &[] };
+    let verdict = verify(recipe, &Request::new(&case.method, &case.url, &headers, &body), &known, case.now * 1000);
+    let right = verdict.state.word() == case.expect;
+    (!right).then(|| format!("{}: {}: {:?}: {}", recipe.slug, case.note, verdict.state, verdict.reason))
+}
+
+#[test]
+fn the_recipe_in_the_documentation_is_one() {
+    let page = std::fs::read_to_string(here("../docs/adding-a-provider.md")).expect("it can be read");
+    let text = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("it has an example");
+    let recipe = Recipe::parse("acme", text).unwrap_or_else(|error| panic!("{error}"));
+    let file: File = toml::from_str(text).unwrap_or_else(|error| panic!("{error}"));
+    let wrong: Vec<String> = file.case.into_iter().filter_map(|case| failed(&recipe, case)).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
 #[test]
 fn every_worked_example_ends_as_it_says() {
     let mut wrong = Vec::new();
     for (slug, text) in recipes() {
         let recipe = Recipe::parse(&slug, &text).unwrap_or_else(|error| panic!("{slug}.toml: {error}"));
         let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("{slug}.toml: {error}"));
-        for case in file.case {
-            let headers: Vec<Header<'_>> = case.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
-            let params: Vec<(&str, &str)> = case.params.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-            let body = case.body_base64.map_or_else(
-                || case.body.into_bytes(),
-                |text| base64::engine::general_purpose::STANDARD.decode(text).expect("the body is base64"),
-            );
-            let secrets = [Secret { label: "the secret", value: &case.secret }];
-            let known = Known { secrets: &secrets, params: &params, live_keys: &[] };
-            let verdict =
-                verify(&recipe, &Request::new(&case.method, &case.url, &headers, &body), &known, case.now * 1000);
-            if verdict.state.word() != case.expect {
-                wrong.push(format!("{slug}: {}: {:?}: {}", case.note, verdict.state, verdict.reason));
-            }
-        }
+        wrong.extend(file.case.into_iter().filter_map(|case| failed(&recipe, case)));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -180,6 +180,13 @@ fn the_body() {
 }
 
 #[test]
+fn the_content_type() {
+    let mut story = Story::twilio();
+    story.headers.retain(|(name, _)| name != "content-type");
+    expect(&story, Cause::ContentType, "verifies as application/x-www-form-urlencoded");
+}
+
+#[test]
 fn the_url() {
     let at = |url: &str| Story::twilio().url(url);
     expect(&at(&URL.replace("https", "http")), Cause::UrlScheme, "it verifies for https://hooks.example.com");
@@ -188,6 +195,15 @@ fn the_url() {
     let mut behind = Story::twilio().url("http://localhost:3000/shop/stripe?x=1&a=2");
     behind.headers.push(("X-Forwarded-Host".into(), b"hooks.example.com".to_vec()));
     expect(&behind, Cause::UrlScheme, "verifies for https://hooks.example.com/shop");
+    let cut = Story::of("square", TWILIO, "application/json", BODY);
+    let cut = Story { url: "https://hooks.example.com/stripe?x=1&a=2".into(), ..cut };
+    let around = Around { other_urls: &["http://localhost:3000/shop"], ..Around::default() };
+    let recipe = catalog().get("square").expect("it is shipped");
+    let found = cut.look(|request, known| explain(recipe, request, known, &around, NOW));
+    assert_eq!(
+        (found.cause, found.says.contains("verifies for https://hooks.example.com/shop/stripe")),
+        (Cause::UrlPath, true)
+    );
     let square = |url: &str| Story::of("square", TWILIO, "application/json", BODY).url(url);
     expect(&square("https://hooks.example.com:8443/shop/stripe?x=1&a=2"), Cause::UrlPort, "verifies for");
     let hubspot = Story { method: "GET".into(), ..Story::of("hubspot", TWILIO, "application/json", BODY) };

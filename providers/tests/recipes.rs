@@ -67,6 +67,8 @@ fn the_most_specific_recipe_wins() {
     assert_eq!(provider(&svix, r#"{"type":"email.sent"}"#), "resend");
     assert_eq!(provider(&svix, r#"{"type":"user.created","object":"event"}"#), "clerk");
     assert_eq!(provider(&svix, r#"{"type":"a"}"#), "svix");
+    let gitlab = [hooks[0], hooks[1], ("X-Gitlab-Event", "Push Hook")];
+    assert_eq!(provider(&gitlab, r#"{"object_kind":"push"}"#), "gitlab");
     assert_eq!(provider(&[("X-GitHub-Event", "push"), ("X-Hub-Signature-256", "sha256=aa")], "{}"), "github");
     assert_eq!(provider(&[("X-Hub-Signature-256", "sha256=aa")], r#"{"object":"page"}"#), "meta");
     assert_eq!(provider(&[("X-Signature", "aa"), ("X-Topic", "payment_order")], "{}"), "modern-treasury");
@@ -194,6 +196,16 @@ fn the_senders_ways_are_known() {
     assert_eq!(sender("stripe").sends_again(Outcome::Status(400)), Some(true));
     assert_eq!(sender("zoom").is_success(201), Some(false));
     assert_eq!(sender("standard-webhooks").sends_again(Outcome::Timeout), None);
+}
+
+#[test]
+fn how_it_signs_can_be_read() {
+    let stripe = catalog().get("stripe").and_then(|r| r.signatures().next()).expect("it signs");
+    assert_eq!((stripe.algorithm, stripe.at.as_str(), stripe.url), ("hmac-sha256", "Stripe-Signature header", false));
+    assert_eq!(stripe.tolerance.map(|t| t.as_secs()), Some(300));
+    let url_signers: Vec<&str> = catalog().iter().filter(|r| r.signs_url()).map(|r| r.slug.as_str()).collect();
+    let known = ["contentful", "hubspot", "mandrill", "messagebird", "plivo", "qstash", "square", "trello", "twilio"];
+    assert_eq!(url_signers, known);
 }
 
 #[test]

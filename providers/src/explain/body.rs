@@ -4,7 +4,7 @@ use super::{Case, Cause, Found, MAX_BODY};
 use crate::bytes::from_base64;
 use crate::json::{self, Numbers, Style, Value};
 use crate::recipe::filter::gunzip;
-use crate::request::{Field, fields};
+use crate::request::{Field, Header, Request, fields};
 
 pub(super) fn changed(case: &Case<'_>) -> Option<Found> {
     let body = case.request.body;
@@ -15,6 +15,9 @@ pub(super) fn changed(case: &Case<'_>) -> Option<Found> {
     if !case.with_body_matters() {
         return None;
     }
+    if let Some(found) = content_type_lost(case) {
+        return Some(found);
+    }
     let simple = bytes_touched(body).into_iter().find(|(_, _, variant)| variant != body && case.with_body(variant));
     if let Some((cause, what, _)) = simple {
         return Some(said(cause, what));
@@ -23,6 +26,20 @@ pub(super) fn changed(case: &Case<'_>) -> Option<Found> {
         return json_rewritten(case, &value);
     }
     form_reencoded(case)
+}
+
+/// A form is signed field by field, and read as a form only by its content type.
+fn content_type_lost(case: &Case<'_>) -> Option<Found> {
+    if case.request.form().is_some() {
+        return None;
+    }
+    let form = &b"application/x-www-form-urlencoded"[..];
+    let others = case.request.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("content-type")).copied();
+    let headers: Vec<Header<'_>> = others.chain([("content-type", form)]).collect();
+    let request = Request::new(case.request.method, case.request.url, &headers, case.request.body);
+    case.right(&request, case.known)?;
+    let says = "the content type was changed on the way: it verifies as application/x-www-form-urlencoded";
+    Some(Found::new(Cause::ContentType, says).next("look for a proxy or a client that changes the Content-Type header"))
 }
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -83,6 +100,7 @@ fn json_rewritten(case: &Case<'_>, value: &Value<'_>) -> Option<Found> {
         ("JSON indented by 2", ",", ": ", Some(2)),
         ("JSON indented by 4", ",", ": ", Some(4)),
     ];
+    // Which are escaped: everything outside ASCII, slashes, and < > &.
     let escapes = [
         ("", (false, false, false)),
         (", everything outside ASCII escaped", (true, false, false)),
@@ -91,30 +109,16 @@ fn json_rewritten(case: &Case<'_>, value: &Value<'_>) -> Option<Found> {
         (", < > & escaped", (false, false, true)),
         (", < > & and everything outside ASCII escaped", (true, false, true)),
     ];
+    // Numbers and order are taken as they came: what a parser did to them cannot be undone.
+    let as_came = Style { numbers: Numbers::AsWritten, index_keys_first: false, ..Style::default() };
     for (layout, comma, colon, indent) in layouts {
         for (escape, (ascii, slash, html)) in escapes {
-            for numbers in [Numbers::AsWritten, Numbers::Python] {
-                let style = Style {
-                    comma,
-                    colon,
-                    indent,
-                    ascii,
-                    slash,
-                    html,
-                    numbers,
-                    index_keys_first: false,
-                    ..Style::default()
-                };
-                let text = json::write(value, style)?;
-                for end in ["", "\n"] {
-                    let variant = format!("{text}{end}").into_bytes();
-                    if variant != case.request.body && case.with_body(&variant) {
-                        let end = if end.is_empty() { "" } else { " and a newline at the end" };
-                        return Some(said(Cause::BodyReformatted, &format!("as {layout}{escape}{end}")));
-                    }
-                }
-                if !text.contains('.') {
-                    break;
+            let text = json::write(value, Style { comma, colon, indent, ascii, slash, html, ..as_came })?;
+            for end in ["", "\n"] {
+                let variant = format!("{text}{end}").into_bytes();
+                if variant != case.request.body && case.with_body(&variant) {
+                    let end = if end.is_empty() { "" } else { " and a newline at the end" };
+                    return Some(said(Cause::BodyReformatted, &format!("as {layout}{escape}{end}")));
                 }
             }
         }
@@ -152,7 +156,7 @@ fn form_reencoded(case: &Case<'_>) -> Option<Found> {
 }
 
 /// The ways in which software writes the same fields.
-fn encodings(fields: &[Field<'_>]) -> Vec<(&'static str, Vec<u8>)> {
+pub(super) fn encodings(fields: &[Field<'_>]) -> Vec<(&'static str, Vec<u8>)> {
     let ways: [(&str, &[u8], bool, bool); 6] = [
         ("as Python and PHP write it", b"-._~", true, false),
         ("as browsers write it", b"*-._", true, false),

@@ -45,6 +45,8 @@ pub enum Cause {
     Charset,
     /// The body was unpacked, or is still packed.
     Compression,
+    /// Without its content type a form is not read as one.
+    ContentType,
     /// The body was wrapped: as a JSON string, or in base64.
     BodyWrapped,
     /// Not the body that was sent: it is empty, or cut.
@@ -93,6 +95,7 @@ impl Cause {
             Cause::ByteOrderMark => "byte_order_mark",
             Cause::Charset => "charset",
             Cause::Compression => "compression",
+            Cause::ContentType => "content_type",
             Cause::BodyWrapped => "body_wrapped",
             Cause::BodyMissing => "body_missing",
             Cause::UrlScheme => "url_scheme",

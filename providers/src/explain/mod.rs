@@ -5,6 +5,7 @@
 
 mod body;
 mod cause;
+mod rewrite;
 mod secret;
 mod signature;
 mod url;
@@ -21,6 +22,7 @@ use crate::verdict::{State, Verdict};
 use crate::verify::verify;
 
 pub use cause::Cause;
+pub use rewrite::{Rewriting, rewritings};
 
 /// Bytes that may be hashed for one explanation; what would cost more is left out.
 const BUDGET: u64 = 64 << 20;

@@ -40,6 +40,13 @@ fn variants(case: &Case<'_>) -> Vec<String> {
     for other in others.map(|url| Url::of(url)) {
         bases.extend([other, Url { query: mine.query, ..other }, Url { path: mine.path, query: mine.query, ..other }]);
     }
+    // A proxy that took the front of the path off, or put it on.
+    let fronts: Vec<String> =
+        case.around.other_urls.iter().take(8).flat_map(|url| fronts(Url::of(url).path, mine.path)).collect();
+    for other in case.around.other_urls.iter().take(8).map(|url| Url::of(url)) {
+        bases.extend(fronts.iter().map(|path| Url { path, query: mine.query, ..other }));
+    }
+    bases.extend(fronts.iter().map(|path| Url { path, ..mine }));
     let mut all = Vec::new();
     for base in bases {
         for scheme in [base.scheme, if base.scheme == "https" { "http" } else { "https" }] {
@@ -56,6 +63,12 @@ fn variants(case: &Case<'_>) -> Vec<String> {
         }
     }
     all
+}
+
+fn fronts(other: &str, mine: &str) -> Vec<String> {
+    let other = other.trim_end_matches('/');
+    let off = mine.strip_prefix(other).map(str::to_owned);
+    [Some(format!("{other}{mine}")), off].into_iter().flatten().filter(|path| path != mine).collect()
 }
 
 fn slashes(path: &str) -> [String; 2] {

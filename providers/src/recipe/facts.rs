@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::verdict::Covers;
+
 /// Something that a provider does, and where it says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact<T> {
@@ -52,6 +54,24 @@ pub enum StatusClass {
     /// The first digit.
     Hundred(u16),
     One(u16),
+}
+
+/// One form of signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignatureFacts {
+    /// The recipe's name for it, where a provider has several.
+    pub id: Option<String>,
+    /// As in recipes: `hmac-sha256`.
+    pub algorithm: &'static str,
+    /// Where it stands: `Stripe-Signature header`.
+    pub at: String,
+    /// How old the signed time may be; `None` when there is none, or nobody looks.
+    pub tolerance: Option<Duration>,
+    pub covers: Covers,
+    /// The URL is part of what is signed.
+    pub url: bool,
+    /// A published key has to be fetched to check it.
+    pub fetched_key: bool,
 }
 
 /// The signing secret: where a person finds it, and how it looks.

@@ -10,7 +10,7 @@ pub(crate) mod template;
 
 use std::fmt;
 
-pub use facts::{Fact, Failure, Param, Retries, SecretFacts, Sender, Setup, StatusClass};
+pub use facts::{Fact, Failure, Param, Retries, SecretFacts, Sender, Setup, SignatureFacts, StatusClass};
 
 use crate::scheme::Scheme;
 use condition::Condition;
@@ -96,6 +96,16 @@ impl Recipe {
     /// When the text is not TOML, has a key that no recipe has, or says something that cannot be done.
     pub fn parse(slug: &str, text: &str) -> Result<Self, RecipeError> {
         parse::recipe(slug, text)
+    }
+
+    /// How it signs, one for each form that it has.
+    pub fn signatures(&self) -> impl Iterator<Item = SignatureFacts> {
+        self.schemes.iter().map(Scheme::facts)
+    }
+
+    /// Whether it asks endpoints questions that want an answer of its own form.
+    pub fn has_handshake(&self) -> bool {
+        !self.handshakes.is_empty()
     }
 
     /// Whether its events are signed or carry a token, so that there is something to verify.

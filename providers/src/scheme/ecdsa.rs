@@ -1,8 +1,11 @@
 //! ECDSA on P-256 with SHA-256, signatures in DER: SendGrid. The known key is the provider's public one.
 
+use p256::SecretKey;
 use p256::ecdsa::signature::{Signer as _, Verifier as _};
 use p256::ecdsa::{DerSignature, SigningKey, VerifyingKey};
-use p256::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
+use p256::pkcs8::{
+    DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _, LineEnding,
+};
 
 use super::{Authentic, Look, Refusal, pem};
 use crate::bytes::from_base64;
@@ -16,6 +19,14 @@ pub(super) fn verify(look: &Look<'_>) -> Result<Authentic, Refusal> {
 pub(crate) fn sign(secret: &[u8], content: &[u8]) -> Option<Vec<u8>> {
     let signature: DerSignature = private_key(secret)?.sign(content);
     Some(signature.as_bytes().to_vec())
+}
+
+/// A private key in PKCS#8 PEM, and its public half as SubjectPublicKeyInfo.
+pub(crate) fn pair(random: [u8; 32]) -> Option<(String, Vec<u8>)> {
+    let key = SecretKey::from_slice(&random).ok()?;
+    let pem = key.to_pkcs8_pem(LineEnding::LF).ok()?;
+    let public = key.public_key().to_public_key_der().ok()?;
+    Some((pem.as_str().to_owned(), public.as_bytes().to_vec()))
 }
 
 fn public_key(secret: &[u8]) -> Option<VerifyingKey> {

@@ -1,6 +1,7 @@
 //! Ed25519: Discord, Telnyx. The known key is the provider's public one, in hex, base64 or PEM.
 
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
 use super::{Authentic, Look, Refusal, pem};
@@ -14,6 +15,13 @@ pub(super) fn verify(look: &Look<'_>) -> Result<Authentic, Refusal> {
 
 pub(crate) fn sign(secret: &[u8], content: &[u8]) -> Option<Vec<u8>> {
     Some(private_key(secret)?.sign(content).to_bytes().to_vec())
+}
+
+/// A private key in PKCS#8 PEM, and its public half.
+pub(crate) fn pair(random: [u8; 32]) -> Option<(String, Vec<u8>)> {
+    let key = SigningKey::from_bytes(&random);
+    let pem = key.to_pkcs8_pem(LineEnding::LF).ok()?;
+    Some((pem.as_str().to_owned(), key.verifying_key().to_bytes().to_vec()))
 }
 
 fn public_key(secret: &[u8]) -> Option<VerifyingKey> {
