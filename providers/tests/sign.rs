@@ -158,7 +158,7 @@ fn another_secret_makes_it_invalid_and_none_says_so() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// For any text in the body: signing and verifying agree, and a changed byte of what is signed is found.
     #[test]
@@ -195,7 +195,9 @@ proptest! {
                         continue;
                     }
                     let mut other = sent.clone();
-                    let at = flip.index(other.headers[n].1.len());
+                    // The last digits of base64 hold bits that decode to nothing; HMACs are compared as text, so there they count.
+                    let decoded = recipe.signatures().all(|s| matches!(s.algorithm, "jwt" | "ed25519" | "ecdsa-p256-sha256"));
+                    let at = flip.index(other.headers[n].1.len() - if decoded { 4 } else { 0 });
                     other.headers[n].1[at] ^= 1 << bit;
                     // Case of a scheme's name, of hex where the library takes both, and what is no part of the signature.
                     let name = other.headers[n].0.to_ascii_lowercase();
