@@ -56,8 +56,9 @@ pub enum InboxError {
 ///
 /// Appends and deletes take effect in the order of their calls (a large body may take its place later, when it is whole):
 /// an append that is still queued, followed by its delete, leaves nothing. What a call returned as a [`Pending`] happens
-/// whether or not that is awaited. Reads see every append that was answered, and no event whose delete was called;
-/// the counts of a delete may follow a moment later.
+/// whether or not that is awaited. Reads see every append that was answered, and no event whose delete was called.
+/// The counts of a delete may follow a moment later, or come at once and make room for an append that still waits.
+/// A delete that was not followed by a clean end may have been forgotten: the event is there again.
 pub trait Inbox: Send + Sync + 'static {
     /// Whether an answered append survives the process and a power cut.
     fn durable(&self) -> bool;
