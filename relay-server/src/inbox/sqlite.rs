@@ -1,5 +1,6 @@
 //! The durable inbox: one SQLite file, one thread that writes, and others that read, check-point and answer.
 
+mod answers;
 mod ballast;
 mod large;
 mod reader;
@@ -24,6 +25,7 @@ use super::accounts::Accounts;
 use super::{Inbox, Limits, OpenError, Pending, StoredEvent, Usage};
 use crate::database::{self, Format};
 use crate::wal::Wal;
+use answers::Answers;
 use ballast::Ballast;
 use reader::{LargeReader, Read, Reader};
 use shared::Shared;
@@ -120,7 +122,7 @@ impl SqliteInbox {
             db.query_row("SELECT max(id) FROM settled", [], |row| row.get(0)).map_err(sqlite)?;
         let shared = Arc::new(Shared::new(limits, held(&db).map_err(sqlite)?));
         let (wal, checkpoint) = Wal::new(&path, database::connect(&path)?, shared.clone());
-        let writer = Writer::new(db, Arc::clone(&shared), wal, Ballast::new(dir)).map_err(sqlite)?;
+        let writer = Writer::new(db, Arc::clone(&shared), wal, Ballast::new(dir), Answers::start()).map_err(sqlite)?;
         let (large_reads, large_queue) = mpsc::channel();
         let large = LargeReader::new(database::connect(&path)?, Arc::clone(&shared), spool_dir);
         let reader = Reader::new(database::connect(&path)?, Arc::clone(&shared), large_reads);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use hook_proto::{EndpointName, EventId};
 use rusqlite::Connection;
 
+use super::answers::Answers;
 use super::ballast::Ballast;
 use super::large::{self, Large};
 use super::recent::Plan;
@@ -36,6 +37,7 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     wal: Wal,
     ballast: Ballast,
+    answers: Answers,
     large: Large,
     given: Given,
     /// Deletes that found no room, and when to try what needs doing without being asked.
@@ -44,7 +46,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(db: Connection, shared: Arc<Shared>, wal: Wal, ballast: Ballast) -> rusqlite::Result<Self> {
+    pub(super) fn new(
+        db: Connection,
+        shared: Arc<Shared>,
+        wal: Wal,
+        ballast: Ballast,
+        answers: Answers,
+    ) -> rusqlite::Result<Self> {
         let (last, id) = db.query_row("SELECT ifnull(max(position), 0), max(id) FROM settled", [], |row| {
             Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, Option<String>>(1)?))
         })?;
@@ -52,7 +60,7 @@ impl Writer {
         let large = Large::new(&db)?;
         shared.set_full(!ballast.is_there());
         let (given, resume) = (Given { last, settled }, Instant::now());
-        Ok(Self { db, shared, wal, ballast, large, given, postponed: Vec::new(), resume })
+        Ok(Self { db, shared, wal, ballast, answers, large, given, postponed: Vec::new(), resume })
     }
 
     /// Works until the other end of the queue is dropped and all that was in it is done.
@@ -229,10 +237,11 @@ impl Writer {
             self.ballast.hope();
         }
         let bytes = run.iter().map(|command| command.bytes() + OVERHEAD).sum();
-        // In order: an append that follows a delete of the same event is answered when the delete hides it no more.
+        // Answered last: an append that follows a delete of the same event waits until the delete hides it no more.
+        let mut answers = Vec::with_capacity(run.len());
         for (command, outcome) in run.into_iter().zip(outcomes) {
             match (command, outcome) {
-                (Command::Append { answer, .. }, Outcome::Appended(position)) => answer.give(position),
+                (Command::Append { answer, .. }, Outcome::Appended(position)) => answers.push((answer, position)),
                 (Command::Delete { endpoint, id }, Outcome::Deleted(chunks)) => {
                     self.shared.unhide(&endpoint, id);
                     self.ballast.hope();
@@ -244,6 +253,7 @@ impl Writer {
                 (Command::Append { .. }, Outcome::Deleted(_)) | (Command::Delete { .. }, Outcome::Appended(_)) => {}
             }
         }
+        self.answers.give(answers);
         self.logged(bytes)
     }
 
