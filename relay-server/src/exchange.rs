@@ -10,13 +10,14 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::body::Body;
-use crate::endpoint::{Endpoint, HandOverTo, Signal};
+use crate::endpoint::{Endpoint, HandOverTo};
 use crate::inbox::{InboxError, StoredEvent};
 use crate::ledger::Answered;
 use crate::link::{Gone, TryHead};
 use crate::relay::Relay;
 use crate::reply::{self, SenderReply};
 use crate::session::StreamReply;
+use crate::signals::Signal;
 
 /// A CLI that has not acked by then counts as away.
 const ACK_WITHIN: Duration = Duration::from_secs(2);
@@ -29,7 +30,7 @@ pub async fn run(
     mut to_sender: oneshot::Sender<SenderReply>,
 ) {
     let id = event.id;
-    let mut signals = endpoint.admit(id);
+    let signals = endpoint.admit(id);
     let mut append = relay.inbox.append(event.clone());
     let mut committed = false;
     // An inbox without room says so at once, and then the app hears nothing of the event.
@@ -62,6 +63,9 @@ pub async fn run(
     }
 
     let begun = Instant::now();
+    let deadline = tokio::time::sleep_until(begun + ACK_WITHIN);
+    tokio::pin!(deadline);
+    let acked_by = begun + relay.config.reply_cap;
     let mut acked = false;
     let mut left = false;
     let mut answer: Option<StreamReply> = None;
@@ -87,7 +91,6 @@ pub async fn run(
                 return;
             }
         }
-        let deadline = if acked { begun + relay.config.reply_cap } else { begun + ACK_WITHIN };
         tokio::select! {
             biased;
             result = &mut append, if !committed => match result {
@@ -98,15 +101,19 @@ pub async fn run(
                     return;
                 }
             },
-            Some(signal) = signals.recv() => match signal {
-                Signal::Acked => acked = true,
+            signal = signals.next() => match signal {
+                Signal::Acked => {
+                    acked = true;
+                    deadline.as_mut().reset(acked_by);
+                }
                 Signal::Reply(reply) => answer = Some(reply),
                 Signal::SessionLost => away = durable,
             },
-            () = tokio::time::sleep_until(deadline), if !away && answer.is_none() => {
+            () = &mut deadline, if !away && answer.is_none() => {
                 // What only memory holds is not promised: a CLI that is there replies when its journal has it.
                 away = acked || durable || !endpoint.is_attended();
                 acked = true;
+                deadline.as_mut().reset(acked_by);
             }
             () = to_sender.closed(), if !left => {
                 left = true;
@@ -138,7 +145,7 @@ fn refused(relay: &Relay, error: &InboxError) -> SenderReply {
 /// one is for the inbox.
 fn start_hand_over(endpoint: &Arc<Endpoint>, to: HandOverTo, event: &Arc<StoredEvent>) -> bool {
     let session = to.route.session.clone();
-    session.track(to.stream, to.state, endpoint, event.id);
+    session.track(to.stream, to.state, endpoint, event);
     let failed = |to: &HandOverTo| {
         session.untrack(to.stream);
         endpoint.hand_over_failed(event.id, to.stream);

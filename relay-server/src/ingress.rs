@@ -1,13 +1,16 @@
 //! What comes in over HTTP: checks on the request's form, the relay's own pages, and events.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use hook_proto::{Header, wire};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, Method, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::capture::{self, Uncaptured};
@@ -95,14 +98,45 @@ async fn event(
         Err(uncaptured) => return not_captured(&relay, &uncaptured),
     };
     let event = build(&relay, peer, &parts, host, &endpoint, rest, received);
-    let (to_sender, reply) = oneshot::channel();
-    tokio::spawn(async move {
+    let (to_sender, mut reply) = oneshot::channel();
+    Lasting::new(async move {
         exchange::run(relay, endpoint, Arc::new(event), to_sender).await;
         drop(guard);
-    });
+    })
+    .await;
     reply
-        .await
+        .try_recv()
         .unwrap_or_else(|_| refusal(StatusCode::SERVICE_UNAVAILABLE, "the relay failed; send this again.", Some(5)))
+}
+
+/// What goes on in a task of its own when nobody waits for it any more: an event lives on when its sender leaves.
+struct Lasting(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Lasting {
+    fn new(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(Some(Box::pin(work)))
+    }
+}
+
+impl Future for Lasting {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(work) = &mut self.0 {
+            ready!(work.as_mut().poll(cx));
+            self.0 = None;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Lasting {
+    fn drop(&mut self) {
+        // A runtime that ends takes its events along, as it would a task.
+        if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(work);
+        }
+    }
 }
 
 fn build(
