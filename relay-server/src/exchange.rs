@@ -22,11 +22,13 @@ use crate::signals::Signal;
 /// A CLI that has not acked by then counts as away.
 const ACK_WITHIN: Duration = Duration::from_secs(2);
 
-/// Serves one sender: appends and hands over at the same time, replies at the later of commit and answer.
+/// Serves one sender: appends and hands over at the same time, replies at the later of commit and answer. `to_head`: the sender
+/// asked with HEAD.
 pub async fn run(
     relay: Arc<Relay>,
     endpoint: Arc<Endpoint>,
     event: Arc<StoredEvent>,
+    to_head: bool,
     mut to_sender: oneshot::Sender<SenderReply>,
 ) {
     let id = event.id;
@@ -72,7 +74,7 @@ pub async fn run(
     loop {
         if committed {
             if let Some(mut answer) = answer.take() {
-                reply::true_length(&mut answer.response, event.head.method == "HEAD");
+                reply::true_length(&mut answer.response, to_head);
                 let answered = if answer.by == ReplyBy::Hook && answer.response.status().is_success() {
                     Answered::Queued
                 } else {
@@ -153,7 +155,7 @@ fn start_hand_over(endpoint: &Arc<Endpoint>, to: HandOverTo, event: &Arc<StoredE
     };
     match &event.body {
         Body::Memory(body) if body.len() <= MAX_CHUNK => {
-            match session.outbox.try_head(event_frame(&to, event, body.clone())) {
+            match session.outbox.try_head(event_frame(&to, event, body)) {
                 Ok(()) => {}
                 Err(TryHead::Full(_) | TryHead::Gone) => return failed(&to),
             }
@@ -187,10 +189,10 @@ pub async fn hand_over(to: &HandOverTo, event: &StoredEvent) -> Result<(), ()> {
     let session = &to.route.session;
     if size <= MAX_CHUNK as u64 {
         let body = event.body.chunk(0, MAX_CHUNK).await.map_err(|_| ())?;
-        return session.outbox.head(event_frame(to, event, body)).await.map_err(|Gone| ());
+        return session.outbox.head(event_frame(to, event, &body)).await.map_err(|Gone| ());
     }
     let credit = session.credit(to.stream).ok_or(())?;
-    session.outbox.head(event_frame(to, event, bytes::Bytes::new())).await.map_err(|Gone| ())?;
+    session.outbox.head(event_frame(to, event, &[])).await.map_err(|Gone| ())?;
     let mut sent = 0;
     while sent < size {
         let data = event.body.chunk(sent, MAX_CHUNK).await.map_err(|_| ())?;
@@ -203,15 +205,8 @@ pub async fn hand_over(to: &HandOverTo, event: &StoredEvent) -> Result<(), ()> {
     Ok(())
 }
 
-fn event_frame(to: &HandOverTo, event: &StoredEvent, body: bytes::Bytes) -> bytes::Bytes {
-    wire::ToCli::to_frame(to_cli::Kind::Event(wire::Event {
-        route: to.route.number,
-        epoch: to.route.epoch,
-        stream: to.stream,
-        state: to.state.into(),
-        head: Some(event.head.clone()),
-        body,
-    }))
+fn event_frame(to: &HandOverTo, event: &StoredEvent, body: &[u8]) -> bytes::Bytes {
+    wire::ToCli::event_frame(to.route.number, to.route.epoch, to.stream, to.state, &event.head, body)
 }
 
 impl std::fmt::Debug for StreamReply {

@@ -9,8 +9,8 @@ mod sqlite;
 
 use std::sync::Arc;
 
-use hook_proto::{EndpointName, EventHead, EventId};
-use prost::Message as _;
+use bytes::Bytes;
+use hook_proto::{EndpointName, EventId};
 
 use crate::body::Body;
 
@@ -25,14 +25,15 @@ pub use sqlite::SqliteInbox;
 pub struct StoredEvent {
     pub endpoint: EndpointName,
     pub id: EventId,
-    pub head: EventHead,
+    /// The head as it is encoded on the wire and in the file: an [`EventHead`](hook_proto::EventHead).
+    pub head: Bytes,
     pub body: Body,
 }
 
 impl StoredEvent {
     /// The bytes that this event counts in quotas: head and body.
     pub fn size(&self) -> u64 {
-        self.head.encoded_len() as u64 + self.body.len()
+        self.head.len() as u64 + self.body.len()
     }
 }
 

@@ -103,7 +103,8 @@ impl Reader {
             let head = Bytes::from(row.get::<_, Vec<u8>>(3)?);
             let bytes = row.get::<_, i64>(1)?.unsigned_abs().saturating_sub(head.len() as u64);
             let chunks = row.get::<_, Option<i64>>(2)?.map(|body| Chunks { body, bytes });
-            let head = EventHead::decode(head).map_err(|error| {
+            // A CLI would end its session for it.
+            EventHead::decode(head.clone()).map_err(|error| {
                 rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Blob, Box::new(error))
             })?;
             let body = row.get::<_, Option<Vec<u8>>>(4)?.map_or_else(Body::empty, |bytes| Body::Memory(bytes.into()));

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use prost::Message as _;
 use rusqlite::{Connection, params};
 
 use super::{FORMAT, SqliteInbox, lock};
@@ -104,7 +103,7 @@ fn a_file_of_the_first_version_is_read_on() {
     for (position, event) in [(4, event("shop", 1)), (6, event("other", 2)), (7, Arc::clone(&large))] {
         let whole = bytes_of(&event.body);
         let chunks = whole.len() > 1_000_000;
-        let row = (position, event.id.to_string(), event.endpoint.as_str(), event.size(), event.head.encode_to_vec());
+        let row = (position, event.id.to_string(), event.endpoint.as_str(), event.size(), event.head.to_vec());
         db.execute(
             "INSERT INTO events (position, id, endpoint, size, head, chunks, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![row.0, row.1, row.2, row.3, row.4, chunks.then_some(1), (!chunks).then_some(&whole)],

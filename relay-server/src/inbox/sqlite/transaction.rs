@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use hook_proto::{EndpointName, EventId};
-use prost::Message as _;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::recent::{self, Plan, Removed, Staged};
@@ -195,7 +194,7 @@ pub(super) fn insert(db: &Connection, position: u64, event: &StoredEvent, chunks
     let mut query = db.prepare_cached(
         "INSERT INTO settled (position, id, endpoint, size, chunks, head, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
-    let (id, head) = (event.id.to_string(), event.head.encode_to_vec());
+    let (id, head) = (event.id.to_string(), event.head.as_ref());
     query.execute(params![signed(position), id, event.endpoint.as_str(), signed(event.size()), chunks, head, body])?;
     Ok(())
 }
@@ -210,7 +209,7 @@ fn add(db: &Connection, table: usize, position: u64, event: &StoredEvent) -> rus
         Body::Memory(bytes) => bytes.as_ref(),
         Body::Spooled(_) => return Err(rusqlite::Error::InvalidQuery),
     };
-    let (id, head) = (event.id.to_string(), event.head.encode_to_vec());
+    let (id, head) = (event.id.to_string(), event.head.as_ref());
     db.prepare_cached(ADD[table])?.execute(params![
         signed(position),
         id,
