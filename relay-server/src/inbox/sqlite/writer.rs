@@ -22,6 +22,14 @@ const MOST_COMMANDS: usize = 256;
 const MOST_BYTES: u64 = 8 * 1024 * 1024;
 /// Nobody waits for a delete, so deletes alone are gathered for as long as this before they cost an fsync.
 const LINGER: Duration = Duration::from_millis(50);
+/// When this many senders wait at once, more are likely to be on their way, and the commit waits a moment for them: an fsync
+/// costs the processor more than many events. One that is alone never waits.
+const SIBLINGS: usize = 4;
+const GATHER: Duration = Duration::from_millis(2);
+/// With this many there is little more to gain.
+const CROWD: usize = 64;
+/// When nobody came, so many commits do not wait.
+const SPARED: u32 = 32;
 /// After a full disk, how long until what must be deleted is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 /// What a command adds to the log besides its event, about.
@@ -40,6 +48,8 @@ pub(super) struct Writer {
     answers: Answers,
     large: Large,
     given: Given,
+    /// Commits that do not wait for more senders.
+    spared: u32,
     /// Deletes that found no room, and when to try what needs doing without being asked.
     postponed: Vec<Command>,
     resume: Instant,
@@ -60,7 +70,7 @@ impl Writer {
         let large = Large::new(&db)?;
         shared.set_full(!ballast.is_there());
         let (given, resume) = (Given { last, settled }, Instant::now());
-        Ok(Self { db, shared, wal, ballast, answers, large, given, postponed: Vec::new(), resume })
+        Ok(Self { db, shared, wal, ballast, answers, large, given, spared: 0, postponed: Vec::new(), resume })
     }
 
     /// Works until the other end of the queue is dropped and all that was in it is done.
@@ -101,7 +111,7 @@ impl Writer {
     }
 
     /// Takes what is queued, waiting for it when there is nothing else to do. False: nothing will come any more.
-    fn collect(&self, queue: &Receiver<Command>, batch: &mut Vec<Command>) -> bool {
+    fn collect(&mut self, queue: &Receiver<Command>, batch: &mut Vec<Command>) -> bool {
         let first = if self.large.uploading() {
             queue.recv_timeout(Duration::ZERO)
         } else if self.has_chores() {
@@ -117,6 +127,7 @@ impl Writer {
             Err(RecvTimeoutError::Disconnected) => return false,
         }
         let until = Instant::now() + LINGER;
+        let mut gathered = None;
         let mut bytes = batch.iter().map(Command::bytes).sum::<u64>();
         while batch.len() < MOST_COMMANDS && bytes < MOST_BYTES {
             let patient =
@@ -127,11 +138,28 @@ impl Writer {
                     bytes += command.bytes();
                     batch.push(command);
                 }
+                Err(RecvTimeoutError::Timeout) if !patient && gathered.is_none() && self.gathers(batch.len()) => {
+                    gathered = Some(batch.len());
+                    thread::sleep(GATHER);
+                }
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => return false,
             }
         }
+        if gathered.is_some_and(|before| batch.len() < before + before / 2) {
+            self.spared = SPARED;
+        }
         true
+    }
+
+    /// Whether a commit for so many waits for more of them.
+    fn gathers(&mut self, waiting: usize) -> bool {
+        if self.large.uploading() || !(SIBLINGS..CROWD).contains(&waiting) {
+            return false;
+        }
+        let spared = self.spared > 0;
+        self.spared = self.spared.saturating_sub(1);
+        !spared
     }
 
     /// When to look without being asked: senders may stay away from a relay that has no room, and whoever lets go of an event
