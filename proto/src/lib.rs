@@ -2,11 +2,13 @@
 //!
 //! Nothing here does I/O, waits, or reads a clock. `docs/protocol.md` describes the wire for people who write another client.
 
+mod encode;
 mod header;
 mod id;
 mod name;
 pub mod wire;
 
+pub use encode::HeadParts;
 pub use header::{Header, HeaderList};
 pub use id::{BadId, EventId};
 pub use name::{BadName, EndpointName};

@@ -68,7 +68,7 @@ async fn pass(relay: &Arc<Relay>, endpoint: &Arc<Endpoint>, route: &Route) -> Re
             }
             match relay.inbox.load(id).await {
                 Ok(Some(event)) => {
-                    route.session.track(stream, to.state, endpoint, id);
+                    route.session.track(stream, to.state, endpoint, &event);
                     if exchange::hand_over(&to, &event).await.is_err() {
                         endpoint.hand_over_failed(id, stream);
                         whole = false;

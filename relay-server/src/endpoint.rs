@@ -1,15 +1,15 @@
 //! One endpoint while the relay runs: who is attached, what each sender waits for, and what is to be handed over.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use hook_proto::wire::{self, to_cli};
 use hook_proto::{EndpointName, EventId, HandOver, Mode, Settings};
-use tokio::sync::mpsc;
 
 use crate::inbox::Inbox;
 use crate::ledger::{Answered, Hold, Ledger};
 use crate::session::{Route, StreamReply};
+use crate::signals::{Signal, Signals};
 
 pub struct Endpoint {
     pub name: EndpointName,
@@ -22,14 +22,7 @@ struct State {
     ledger: Ledger,
     responder: Option<Route>,
     mirrors: Vec<Route>,
-    waiting: HashMap<EventId, mpsc::UnboundedSender<Signal>>,
-}
-
-/// What the task that serves a sender is told.
-pub enum Signal {
-    Acked,
-    Reply(StreamReply),
-    SessionLost,
+    waiting: HashMap<EventId, Arc<Signals>, foldhash::fast::RandomState>,
 }
 
 /// A hand-over to make: to whom, under which stream number, in which state.
@@ -88,12 +81,12 @@ impl Endpoint {
     }
 
     /// A sender's request is complete.
-    pub fn admit(&self, id: EventId) -> mpsc::UnboundedReceiver<Signal> {
-        let (tx, rx) = mpsc::unbounded_channel();
+    pub fn admit(&self, id: EventId) -> Arc<Signals> {
+        let signals = Arc::<Signals>::default();
         let mut state = self.lock();
         state.ledger.complete(id);
-        state.waiting.insert(id, tx);
-        rx
+        state.waiting.insert(id, signals.clone());
+        signals
     }
 
     /// Begins a hand-over of this event to the responder, if there is one and none is under way.
@@ -124,7 +117,7 @@ impl Endpoint {
             if state.ledger.handed(id) == Some(stream)
                 && let Some(waiting) = state.waiting.get(&id)
             {
-                let _ = waiting.send(Signal::Acked);
+                waiting.tell(Signal::Acked);
             }
             state.ledger.ack(id, stream)
         };
@@ -137,7 +130,7 @@ impl Endpoint {
         if let Some(waiting) = state.waiting.get(&id)
             && state.ledger.handed(id) == Some(stream)
         {
-            let _ = waiting.send(Signal::Reply(reply));
+            waiting.tell(Signal::Reply(reply));
         }
     }
 
@@ -215,7 +208,7 @@ impl State {
     fn lose_session(&mut self) {
         self.ledger.session_ended();
         for waiting in self.waiting.values() {
-            let _ = waiting.send(Signal::SessionLost);
+            waiting.tell(Signal::SessionLost);
         }
     }
 }

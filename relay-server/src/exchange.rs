@@ -10,13 +10,14 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::body::Body;
-use crate::endpoint::{Endpoint, HandOverTo, Signal};
+use crate::endpoint::{Endpoint, HandOverTo};
 use crate::inbox::{InboxError, StoredEvent};
 use crate::ledger::Answered;
 use crate::link::{Gone, TryHead};
 use crate::relay::Relay;
 use crate::reply::{self, SenderReply};
 use crate::session::StreamReply;
+use crate::signals::Signal;
 
 /// A CLI that has not acked by then counts as away.
 const ACK_WITHIN: Duration = Duration::from_secs(2);
@@ -24,15 +25,17 @@ const ACK_WITHIN: Duration = Duration::from_secs(2);
 /// How much of a large body is read from its file at once.
 const READ_AHEAD: usize = 512 * 1024;
 
-/// Serves one sender: appends and hands over at the same time, replies at the later of commit and answer.
+/// Serves one sender: appends and hands over at the same time, replies at the later of commit and answer. `to_head`: the sender
+/// asked with HEAD.
 pub async fn run(
     relay: Arc<Relay>,
     endpoint: Arc<Endpoint>,
     event: Arc<StoredEvent>,
+    to_head: bool,
     mut to_sender: oneshot::Sender<SenderReply>,
 ) {
     let id = event.id;
-    let mut signals = endpoint.admit(id);
+    let signals = endpoint.admit(id);
     let mut append = relay.inbox.append(event.clone());
     let mut committed = false;
     // An inbox without room says so at once, and then the app hears nothing of the event.
@@ -65,13 +68,16 @@ pub async fn run(
     }
 
     let begun = Instant::now();
+    let deadline = tokio::time::sleep_until(begun + ACK_WITHIN);
+    tokio::pin!(deadline);
+    let acked_by = begun + relay.config.reply_cap;
     let mut acked = false;
     let mut left = false;
     let mut answer: Option<StreamReply> = None;
     loop {
         if committed {
             if let Some(mut answer) = answer.take() {
-                reply::true_length(&mut answer.response, event.head.method == "HEAD");
+                reply::true_length(&mut answer.response, to_head);
                 let answered = if answer.by == ReplyBy::Hook && answer.response.status().is_success() {
                     Answered::Queued
                 } else {
@@ -90,7 +96,6 @@ pub async fn run(
                 return;
             }
         }
-        let deadline = if acked { begun + relay.config.reply_cap } else { begun + ACK_WITHIN };
         tokio::select! {
             biased;
             result = &mut append, if !committed => match result {
@@ -101,15 +106,19 @@ pub async fn run(
                     return;
                 }
             },
-            Some(signal) = signals.recv() => match signal {
-                Signal::Acked => acked = true,
+            signal = signals.next() => match signal {
+                Signal::Acked => {
+                    acked = true;
+                    deadline.as_mut().reset(acked_by);
+                }
                 Signal::Reply(reply) => answer = Some(reply),
                 Signal::SessionLost => away = durable,
             },
-            () = tokio::time::sleep_until(deadline), if !away && answer.is_none() => {
+            () = &mut deadline, if !away && answer.is_none() => {
                 // What only memory holds is not promised: a CLI that is there replies when its journal has it.
                 away = acked || durable || !endpoint.is_attended();
                 acked = true;
+                deadline.as_mut().reset(acked_by);
             }
             () = to_sender.closed(), if !left => {
                 left = true;
@@ -141,7 +150,7 @@ fn refused(relay: &Relay, error: &InboxError) -> SenderReply {
 /// one is for the inbox.
 fn start_hand_over(endpoint: &Arc<Endpoint>, to: HandOverTo, event: &Arc<StoredEvent>) -> bool {
     let session = to.route.session.clone();
-    session.track(to.stream, to.state, endpoint, event.id);
+    session.track(to.stream, to.state, endpoint, event);
     let failed = |to: &HandOverTo| {
         session.untrack(to.stream);
         endpoint.hand_over_failed(event.id, to.stream);
@@ -149,7 +158,7 @@ fn start_hand_over(endpoint: &Arc<Endpoint>, to: HandOverTo, event: &Arc<StoredE
     };
     match &event.body {
         Body::Memory(body) if body.len() <= MAX_CHUNK => {
-            match session.outbox.try_head(event_frame(&to, event, body.clone())) {
+            match session.outbox.try_head(event_frame(&to, event, body)) {
                 Ok(()) => {}
                 Err(TryHead::Full(_) | TryHead::Gone) => return failed(&to),
             }
@@ -183,10 +192,10 @@ pub async fn hand_over(to: &HandOverTo, event: &StoredEvent) -> Result<(), ()> {
     let session = &to.route.session;
     if size <= MAX_CHUNK as u64 {
         let body = event.body.chunk(0, MAX_CHUNK).await.map_err(|_| ())?;
-        return session.outbox.head(event_frame(to, event, body)).await.map_err(|Gone| ());
+        return session.outbox.head(event_frame(to, event, &body)).await.map_err(|Gone| ());
     }
     let credit = session.credit(to.stream).ok_or(())?;
-    session.outbox.head(event_frame(to, event, bytes::Bytes::new())).await.map_err(|Gone| ())?;
+    session.outbox.head(event_frame(to, event, &[])).await.map_err(|Gone| ())?;
     let mut sent = 0;
     let mut ahead = bytes::Bytes::new();
     let mut next = event.body.begin_chunk(0, READ_AHEAD);
@@ -206,15 +215,8 @@ pub async fn hand_over(to: &HandOverTo, event: &StoredEvent) -> Result<(), ()> {
     Ok(())
 }
 
-fn event_frame(to: &HandOverTo, event: &StoredEvent, body: bytes::Bytes) -> bytes::Bytes {
-    wire::ToCli::to_frame(to_cli::Kind::Event(wire::Event {
-        route: to.route.number,
-        epoch: to.route.epoch,
-        stream: to.stream,
-        state: to.state.into(),
-        head: Some(event.head.clone()),
-        body,
-    }))
+fn event_frame(to: &HandOverTo, event: &StoredEvent, body: &[u8]) -> bytes::Bytes {
+    wire::ToCli::event_frame(to.route.number, to.route.epoch, to.stream, to.state, &event.head, body)
 }
 
 impl std::fmt::Debug for StreamReply {

@@ -1,13 +1,16 @@
 //! What comes in over HTTP: checks on the request's form, the relay's own pages, and events.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use hook_proto::{Header, wire};
+use hook_proto::HeadParts;
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, Method, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::capture::{self, Uncaptured};
@@ -94,15 +97,48 @@ async fn event(
         Ok(received) => received,
         Err(uncaptured) => return not_captured(&relay, &uncaptured),
     };
-    let event = build(&relay, peer, &parts, host, &endpoint, rest, received);
-    let (to_sender, reply) = oneshot::channel();
-    tokio::spawn(async move {
-        exchange::run(relay, endpoint, Arc::new(event), to_sender).await;
+    let event = build(&relay, peer, &parts, host, &endpoint, &rest, received);
+    let to_head = parts.method == Method::HEAD;
+    drop(parts);
+    let (to_sender, mut reply) = oneshot::channel();
+    Lasting::new(async move {
+        exchange::run(relay, endpoint, Arc::new(event), to_head, to_sender).await;
         drop(guard);
-    });
+    })
+    .await;
     reply
-        .await
+        .try_recv()
         .unwrap_or_else(|_| refusal(StatusCode::SERVICE_UNAVAILABLE, "the relay failed; send this again.", Some(5)))
+}
+
+/// What goes on in a task of its own when nobody waits for it any more: an event lives on when its sender leaves.
+struct Lasting(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Lasting {
+    fn new(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(Some(Box::pin(work)))
+    }
+}
+
+impl Future for Lasting {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(work) = &mut self.0 {
+            ready!(work.as_mut().poll(cx));
+            self.0 = None;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Lasting {
+    fn drop(&mut self) {
+        // A runtime that ends takes its events along, as it would a task.
+        if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(work);
+        }
+    }
 }
 
 fn build(
@@ -111,7 +147,7 @@ fn build(
     parts: &Parts,
     host: &str,
     endpoint: &Endpoint,
-    rest: String,
+    rest: &str,
     received: capture::Received,
 ) -> StoredEvent {
     let trusted = relay.trusts(peer);
@@ -127,23 +163,24 @@ fn build(
         Some(before) => format!("{before}, {peer}"),
         None => peer.to_string(),
     };
-    let remote_ip = forwarded_for.split(',').next().unwrap_or_default().trim().to_owned();
+    let remote_ip = forwarded_for.split(',').next().unwrap_or_default().trim();
     let raw = parts.uri.path_and_query().map_or("/", |p| p.as_str());
     let id = relay.next_event_id();
-    let head = wire::EventHead {
-        id: id.to_string(),
+    let head = HeadParts {
+        id: &id.to_string(),
         received_at: now_ms(),
-        method: parts.method.to_string(),
-        url: format!("{proto}://{public_host}{raw}"),
+        method: parts.method.as_str(),
+        url: &format!("{proto}://{public_host}{raw}"),
         path: rest,
-        query: raw.split_once('?').map(|(_, query)| query.to_owned()),
-        http_version: version(parts.version).to_owned(),
-        headers: fields(&parts.headers, parts.version, host),
-        trailers: received.trailers.iter().map(|(n, v)| field(n, v)).collect(),
+        query: raw.split_once('?').map(|(_, query)| query),
+        http_version: version(parts.version),
         remote_ip,
-        forwarded: Some(wire::Forwarded { r#for: forwarded_for, proto, host: public_host }),
+        forwarded: [&forwarded_for, &proto, &public_host],
         body_size: received.body.len(),
     };
+    // HTTP/2 says :authority where HTTP/1 says Host; apps and signatures know the latter.
+    let unnamed = parts.version == Version::HTTP_2 && !parts.headers.contains_key(header::HOST);
+    let head = head.encode(fields(unnamed.then_some(host), &parts.headers), fields(None, &received.trailers));
     StoredEvent { endpoint: endpoint.name.clone(), id, head, body: received.body }
 }
 
@@ -180,17 +217,10 @@ fn checked_host(request: &Request<Incoming>) -> Result<Option<String>, &'static 
     }
 }
 
-fn fields(headers: &HeaderMap, version: Version, host: &str) -> Vec<Header> {
-    let mut fields: Vec<Header> = headers.iter().map(|(n, v)| field(n, v)).collect();
-    // HTTP/2 says :authority where HTTP/1 says Host; apps and signatures know the latter.
-    if version == Version::HTTP_2 && !headers.contains_key(header::HOST) {
-        fields.insert(0, Header::new("host", host.as_bytes().to_vec()));
-    }
-    fields
-}
-
-fn field(name: &http::HeaderName, value: &http::HeaderValue) -> Header {
-    Header::new(name.as_str(), bytes::Bytes::copy_from_slice(value.as_bytes()))
+/// The fields of a request as an app is to see them, after the host that HTTP/2 did not name in a field.
+fn fields<'a>(host: Option<&'a str>, headers: &'a HeaderMap) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    let host = host.map(|host| ("host", host.as_bytes()));
+    host.into_iter().chain(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())))
 }
 
 fn version(version: Version) -> &'static str {

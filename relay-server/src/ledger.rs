@@ -10,7 +10,7 @@ use hook_proto::{EventId, HandOver};
 
 #[derive(Debug, Default)]
 pub struct Ledger {
-    entries: HashMap<EventId, Entry>,
+    entries: HashMap<EventId, Entry, foldhash::fast::RandomState>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,6 +25,7 @@ mod reply;
 pub mod sabotage;
 mod server;
 mod session;
+mod signals;
 pub mod wal;
 
 pub use relay::{Access, Config, Relay};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::{Stream, StreamExt};
-use hook_proto::wire::{self, ToCli, ToRelay, VERSION, WINDOW, to_cli, to_relay};
+use hook_proto::wire::{self, MAX_CHUNK, ToCli, ToRelay, VERSION, WINDOW, to_cli, to_relay};
 use hook_proto::{EndpointName, EventId, HandOver, Mode, ReplyBy, Settings};
 use http::{Response, StatusCode};
 use tokio::sync::{Notify, Semaphore};
@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::drain;
 use crate::endpoint::Endpoint;
+use crate::inbox::StoredEvent;
 use crate::link::{self, Beat, Heart, Outbox, Pulse};
 use crate::registry::{ClaimError, TokenId};
 use crate::relay::Relay;
@@ -39,7 +40,7 @@ pub struct Session {
     pub outbox: Outbox,
     /// Ends the session from outside: a revoked token, a relay that stops.
     pub end: Notify,
-    streams: Mutex<HashMap<u64, Tracked>>,
+    streams: Mutex<Streams>,
     unacked: AtomicUsize,
     /// Large bodies on their way out at once.
     pub large: Arc<Semaphore>,
@@ -55,12 +56,15 @@ pub struct Route {
     pub backlog: Arc<Notify>,
 }
 
+/// Hand-overs by their numbers, which are ours.
+type Streams = HashMap<u64, Tracked, foldhash::fast::RandomState>;
+
 /// A hand-over that the CLI may still speak of.
 struct Tracked {
     endpoint: Arc<Endpoint>,
     event: EventId,
-    /// For the event's body.
-    credit: Arc<Semaphore>,
+    /// For the event's body, when that is sent in chunks.
+    credit: Option<Arc<Semaphore>>,
     /// For the reply's body.
     feed: Option<Feed>,
     acked: bool,
@@ -91,8 +95,9 @@ pub enum Ended {
 
 impl Session {
     /// Remembers a hand-over before its first frame leaves.
-    pub fn track(&self, stream: u64, state: HandOver, endpoint: &Arc<Endpoint>, event: EventId) {
-        let credit = Arc::new(Semaphore::new(WINDOW as usize));
+    pub fn track(&self, stream: u64, state: HandOver, endpoint: &Arc<Endpoint>, event: &StoredEvent) {
+        let chunked = event.body.len() > MAX_CHUNK as u64;
+        let (credit, event) = (chunked.then(|| Arc::new(Semaphore::new(WINDOW as usize))), event.id);
         let replied = state != HandOver::Awaited;
         let tracked = Tracked { endpoint: endpoint.clone(), event, credit, feed: None, acked: false, replied };
         self.unacked.fetch_add(1, Ordering::Relaxed);
@@ -100,7 +105,7 @@ impl Session {
     }
 
     pub fn credit(&self, stream: u64) -> Option<Arc<Semaphore>> {
-        self.lock().get(&stream).map(|t| t.credit.clone())
+        self.lock().get(&stream)?.credit.clone()
     }
 
     pub fn untrack(&self, stream: u64) {
@@ -114,7 +119,7 @@ impl Session {
         self.unacked.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Tracked>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Streams> {
         self.streams.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -162,7 +167,7 @@ where
             relay.session_ended(&session);
             // The streams hold the outbox through their feeds, and tasks that wait for credit hold it too;
             // the writer ends when the last one is gone.
-            session.lock().drain().for_each(|(_, tracked)| tracked.credit.close());
+            session.lock().drain().filter_map(|(_, tracked)| tracked.credit).for_each(|credit| credit.close());
             ended
         }
     };
@@ -458,12 +463,17 @@ impl Open {
     }
 
     fn credit(&self, credit: wire::Credit) -> Result<(), Ended> {
-        let Some(semaphore) = self.session.credit(credit.stream) else { return Ok(()) };
-        let room = WINDOW.saturating_sub(semaphore.available_permits() as u64);
+        let semaphore = match self.session.lock().get(&credit.stream) {
+            Some(tracked) => tracked.credit.clone(),
+            None => return Ok(()),
+        };
+        let room = semaphore.as_ref().map_or(0, |s| WINDOW.saturating_sub(s.available_permits() as u64));
         if credit.bytes > room {
             return Err(Ended::Misbehaved("more credit than was used".into()));
         }
-        semaphore.add_permits(credit.bytes as usize);
+        if let Some(semaphore) = semaphore {
+            semaphore.add_permits(credit.bytes as usize);
+        }
         Ok(())
     }
 }

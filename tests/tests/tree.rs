@@ -31,6 +31,7 @@ fn crates_import_each_other_only_downwards() {
     let all = ["dependencies", "build-dependencies", "dev-dependencies"];
     let set = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
     assert_eq!(edges("proto/Cargo.toml", &all), set(&[]));
+    assert_eq!(edges("providers/Cargo.toml", &all), set(&[]));
     assert_eq!(edges("relay-server/Cargo.toml", &all), set(&["hook-proto"]));
     assert_eq!(edges("cli/Cargo.toml", &all), set(&["hook-proto", "hook-relay-server"]));
     // What measures hook from outside may speak its wire, and nothing more.
@@ -93,6 +94,7 @@ fn the_engine_never_prints_and_the_outputs_never_act() {
 fn the_wire_and_the_rules_have_no_clock() {
     let pure = [
         "proto/src",
+        "providers/src",
         "relay-server/src/ledger.rs",
         "cli/src/engine/queue.rs",
         "cli/src/filter",

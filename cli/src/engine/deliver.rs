@@ -30,7 +30,7 @@ pub struct Live {
     /// Its place in the order.
     pub ticket: Ticket,
     /// The attempt that was committed with the event.
-    pub attempt: u32,
+    pub attempt: Option<u32>,
 }
 
 /// Waits for its turn, and takes it.
@@ -62,7 +62,7 @@ pub async fn live(lane: &Arc<Lane>, mut live: Live) {
 
 /// Takes back the attempt that was committed with the event, of which nothing was sent.
 async fn withdraw(lane: &Lane, live: &Live) {
-    let (seq, n) = (live.row.seq, live.attempt);
+    let (seq, Some(n)) = (live.row.seq, live.attempt) else { return };
     if let Err(error) = lane.engine.journal.write(move |c| journal::withdraw_attempt(c, seq, n)).await {
         lane.engine.journal_failed(&error);
     }
@@ -77,7 +77,7 @@ async fn turn(lane: &Arc<Lane>, live: Live, slot: &mut Slot<'_>) -> Option<Live>
     let connection = match lane.client.connect().await {
         Ok(connection) => connection,
         Err(error) => {
-            not_connected(lane, &endpoint, &live, &error, begun).await;
+            not_connected(lane, &endpoint, &live, live.attempt, &error, begun).await;
             return None;
         }
     };
@@ -100,11 +100,17 @@ async fn send(
     begun: Instant,
     slot: &mut Slot<'_>,
 ) {
-    let n = live.attempt;
+    let n = match live.attempt {
+        Some(n) => n,
+        None => match begin(lane, live.id, &live.row, &live.path, Kind::Live).await {
+            Some(n) => n,
+            None => return elsewhere(endpoint, &live).await,
+        },
+    };
     let this = this(&live.row, &live.body, &live.path, n, &endpoint.options);
     let outcome = attempt::run(&lane.engine.journal, &lane.client, connection, &this, live.replier.as_ref()).await;
     if let Some(error) = &outcome.not_connected {
-        return not_connected(lane, endpoint, &live, error, begun).await;
+        return not_connected(lane, endpoint, &live, Some(n), error, begun).await;
     }
     let mut heard = if outcome.answered_sender { Heard::App } else { Heard::Queued };
     if let (Some(replier), false) = (&live.replier, outcome.answered_sender) {
@@ -201,10 +207,31 @@ fn this<'a>(row: &'a EventRow, body: &EventBody, path: &'a str, n: u32, options:
     }
 }
 
+/// Another process made the attempt, or makes it: the sender need not wait for that.
+async fn elsewhere(endpoint: &Endpoint, live: &Live) {
+    if let Some(replier) = &live.replier {
+        replier.by_hook(endpoint.options.queued_status, &live.row.id, "queued", "").await;
+    }
+}
+
 /// The app was down for a live event: its sender hears so, unless it heard queued; then the event stays owed.
-async fn not_connected(lane: &Arc<Lane>, endpoint: &Endpoint, live: &Live, error: &ConnectError, begun: Instant) {
+async fn not_connected(
+    lane: &Arc<Lane>,
+    endpoint: &Endpoint,
+    live: &Live,
+    n: Option<u32>,
+    error: &ConnectError,
+    begun: Instant,
+) {
     lane.went_down(error);
-    let (end, n) = (attempt::not_connected(error, begun), live.attempt);
+    let end = attempt::not_connected(error, begun);
+    let n = match n {
+        Some(n) => n,
+        None => match begin(lane, live.id, &live.row, &live.path, Kind::Live).await {
+            Some(n) => n,
+            None => return elsewhere(endpoint, live).await,
+        },
+    };
     let options = &endpoint.options;
     let left = live.replier.as_ref().is_some_and(Replier::has_left);
     if options.mirror {

@@ -94,12 +94,10 @@ impl Engine {
         }
         let plan = self.plan(endpoint, &incoming).await;
         let target = plan.lane.as_ref().map(|(lane, path)| lane.client.target.url(path));
-        let attempt = target.clone().filter(|_| matches!(plan.place, Place::Live(_))).map(|target| NewAttempt {
-            kind: Kind::Live,
-            target,
-            owner: self.owner.clone(),
-            started_at: now_ms(),
-        });
+        let attempt = target
+            .clone()
+            .filter(|_| matches!(plan.place, Place::Live(t) if t.placed))
+            .map(|target| NewAttempt { kind: Kind::Live, target, owner: self.owner.clone(), started_at: now_ms() });
         let (memory, kept) = match &mut incoming.body {
             Body::Memory(bytes) => (Some(bytes.clone()), Vec::new()),
             Body::Parts(kept) => (None, std::mem::take(kept)),
@@ -229,7 +227,7 @@ impl Engine {
         if let (Some(code), Some(replier)) = (endpoint.options.respond, &replier) {
             replier.by_hook(code, &row.id, "responded", "").await;
         }
-        let (Place::Live(ticket), Some(attempt)) = (plan.place, attempt) else {
+        let Place::Live(ticket) = plan.place else {
             lane.push_owed(incoming.id, row.seq).await;
             return None;
         };

@@ -36,8 +36,12 @@ struct Slot<L> {
 }
 
 /// A live event's place in the order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(u64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    number: u64,
+    /// It has a place to run in, so its attempt may be committed with it.
+    pub placed: bool,
+}
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next<L> {
@@ -65,8 +69,10 @@ impl<L> Queue<L> {
     /// A live event is on its way into the journal.
     pub fn expect_live(&mut self, id: EventId) -> Ticket {
         self.in_hand.insert(id);
+        let placed = self.live_may_start() && self.live.iter().all(|slot| slot.ticket.placed);
+        self.live_running += usize::from(placed);
         self.tickets += 1;
-        let ticket = Ticket(self.tickets);
+        let ticket = Ticket { number: self.tickets, placed };
         self.live.push_back(Slot { id, ticket, live: None, owed: None });
         ticket
     }
@@ -85,14 +91,15 @@ impl<L> Queue<L> {
 
     /// It was about to be sent when older ones turned out to be owed: it waits its turn behind them.
     pub fn put_back_live(&mut self, id: EventId, ticket: Ticket, live: L) {
-        let at = self.live.partition_point(|slot| slot.ticket < ticket);
+        let at = self.live.partition_point(|slot| slot.ticket.number < ticket.number);
+        let ticket = Ticket { placed: false, ..ticket };
         self.live.insert(at, Slot { id, ticket, live: Some(live), owed: None });
     }
 
     /// A live event that waits is owed from now on, since its sender has heard queued: it is on its way to its place among those.
     /// Gives whoever has it in hand; not when that is not known yet ([`Queue::fill_live`]).
     pub fn turn_owed(&mut self, id: EventId, seq: u64) -> Option<L> {
-        let at = self.live.iter().position(|slot| slot.id == id)?;
+        let at = self.live.iter().position(|slot| slot.id == id && !slot.ticket.placed)?;
         if self.live[at].live.is_none() {
             self.live[at].owed = Some(seq);
             return None;
@@ -106,6 +113,7 @@ impl<L> Queue<L> {
         self.in_hand.remove(&id);
         if let Some(at) = self.slot(ticket) {
             self.live.remove(at);
+            self.live_running -= usize::from(ticket.placed);
         }
     }
 
@@ -167,13 +175,13 @@ impl<L> Queue<L> {
             self.in_hand.insert(id);
             return Some(Next::Owed(id, seq));
         }
-        self.live.front().filter(|slot| slot.live.is_some())?;
+        let front = self.live.front().filter(|slot| slot.live.is_some())?.ticket;
         // While the app is down a live event is told so at once, or finds it up.
         let turn = if self.down { self.live_running < self.live_limit } else { self.live_may_start() };
-        if !turn {
+        if !front.placed && !turn {
             return None;
         }
-        self.live_running += 1;
+        self.live_running += usize::from(!front.placed);
         self.live.pop_front()?.live.map(Next::Live)
     }
 
@@ -202,7 +210,7 @@ impl<L> Queue<L> {
     }
 
     fn slot(&self, ticket: Ticket) -> Option<usize> {
-        self.live.binary_search_by_key(&ticket, |slot| slot.ticket).ok()
+        self.live.binary_search_by_key(&ticket.number, |slot| slot.ticket.number).ok()
     }
 
     fn live_may_start(&self) -> bool {
@@ -240,7 +248,7 @@ mod tests {
         let mut queue = caught_up(2, 1);
         queue.push_owed(id(9), 1);
         queue.push_owed(id(3), 2);
-        live(&mut queue, 10, 'a');
+        assert!(!live(&mut queue, 10, 'a').placed);
         assert_eq!(queue.next(), Some(Next::Owed(id(3), 2)));
         assert_eq!(queue.next(), None);
         queue.let_go(id(3));
@@ -249,18 +257,16 @@ mod tests {
         queue.let_go(id(9));
         queue.owed_done();
         assert_eq!(queue.next(), Some(Next::Live('a')));
-        live(&mut queue, 11, 'b');
-        live(&mut queue, 12, 'c');
-        assert_eq!([queue.next(), queue.next()], [Some(Next::Live('b')), None], "two run already");
+        assert!(live(&mut queue, 11, 'b').placed);
+        assert!(!live(&mut queue, 12, 'c').placed, "two run already");
     }
 
     #[test]
     fn one_at_a_time_means_both_kinds_together() {
         let mut queue = caught_up(1, 1);
         live(&mut queue, 1, 'a');
-        assert_eq!(queue.next(), Some(Next::Live('a')));
         queue.push_owed(id(2), 2);
-        assert_eq!(queue.next(), None);
+        assert_eq!([queue.next(), queue.next()], [Some(Next::Live('a')), None]);
         queue.live_done();
         assert_eq!(queue.next(), Some(Next::Owed(id(2), 2)));
     }
@@ -269,6 +275,7 @@ mod tests {
     fn live_events_start_in_order_of_arrival_whichever_is_journaled_first() {
         let mut queue = caught_up(2, 1);
         let tickets: Vec<Ticket> = (1..=3).map(|n| queue.expect_live(id(n))).collect();
+        assert_eq!(tickets.iter().map(|t| t.placed).collect::<Vec<_>>(), [true, true, false]);
         assert_eq!(queue.fill_live(tickets[1], 'b'), None);
         assert_eq!(queue.fill_live(tickets[2], 'c'), None);
         assert_eq!(queue.next(), None);

@@ -117,24 +117,29 @@ pub enum Turn {
 
 /// Begins an attempt at an event that is owed.
 pub fn begin_owed(connection: &Connection, journal: &Path, seq: u64, attempt: &NewAttempt) -> rusqlite::Result<Turn> {
-    let state: Option<String> = connection
-        .prepare_cached("SELECT state FROM events WHERE seq = ?1")?
-        .query_row([seq], |r| r.get(0))
+    let row: Option<(String, u32)> = connection
+        .prepare_cached("SELECT state, attempts FROM events WHERE seq = ?1")?
+        .query_row([seq], |r| Ok((r.get(0)?, r.get(1)?)))
         .optional()?;
-    if !state.is_some_and(|s| s == State::Owed.as_str() || s == State::Retrying.as_str()) {
+    let owed = [State::Owed.as_str(), State::Retrying.as_str()];
+    let Some((_, attempts)) = row.filter(|(state, _)| owed.contains(&state.as_str())) else {
         return Ok(Turn::Settled);
-    }
+    };
     if open_owner(connection, seq)?.iter().any(|id| *id == attempt.owner || owner::is_alive(journal, id)) {
         return Ok(Turn::Busy);
     }
-    insert(connection, seq, attempt).map(Turn::Begun)
+    next(connection, seq, attempts + 1, attempt).map(Turn::Begun)
 }
 
 /// Begins an attempt; its number is one more than the last.
 pub fn insert(connection: &Connection, seq: u64, attempt: &NewAttempt) -> rusqlite::Result<u32> {
+    let attempts: u32 =
+        connection.prepare_cached("SELECT attempts FROM events WHERE seq = ?1")?.query_row([seq], |r| r.get(0))?;
+    next(connection, seq, attempts + 1, attempt)
+}
+
+fn next(connection: &Connection, seq: u64, n: u32, attempt: &NewAttempt) -> rusqlite::Result<u32> {
     // One row by its key at a time: for anything more SQLite copies each page first, to be able to take a statement back.
-    let n: u32 =
-        connection.prepare_cached("SELECT attempts + 1 FROM events WHERE seq = ?1")?.query_row([seq], |r| r.get(0))?;
     connection
         .prepare_cached("UPDATE events SET attempts = ?2, target = coalesce(target, ?3) WHERE seq = ?1")?
         .execute(params![seq, n, attempt.target])?;

@@ -34,13 +34,16 @@ pub struct App {
     running: Option<JoinHandle<()>>,
     /// Keeps the port while the app is down: what connects is refused.
     kept: Option<TcpSocket>,
+    /// How often it went down.
+    pub downs: usize,
 }
 
 impl App {
     pub fn new(world: &Program, pulse: &Pulse) -> Self {
         let kept = world.run(async { bound("127.0.0.1:0".parse().expect("an address")) });
         let address = kept.local_addr().expect("an address");
-        let mut app = Self { address, state: Arc::default(), pulse: pulse.clone(), running: None, kept: Some(kept) };
+        let mut app =
+            Self { address, state: Arc::default(), pulse: pulse.clone(), running: None, kept: Some(kept), downs: 0 };
         app.up(world);
         app
     }
@@ -64,6 +67,7 @@ impl App {
     /// Its process is gone, and with it what it was at.
     pub fn down(&mut self, world: &Program) {
         if let Some(running) = self.running.take() {
+            self.downs += 1;
             running.abort();
             world.run(async {
                 let _ = running.await;

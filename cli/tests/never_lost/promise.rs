@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use sha2::{Digest, Sha256};
+
 use crate::app::Hit;
 use crate::cli::Cli;
 use crate::sender::{Heard, Sender};
@@ -68,7 +70,25 @@ pub fn holds_at_the_end(world: &mut World, quiet: bool) -> Result<(), String> {
 fn lost(world: &World) -> Vec<&Sender> {
     let hits = world.apps[0].hits();
     let promised = world.senders.iter().filter(|sender| sender.is_promised());
-    promised.filter(|sender| !hits.iter().any(|hit| hit.body == sender.body)).collect()
+    let missing: Vec<_> = promised.filter(|sender| !hits.iter().any(|hit| hit.body == sender.body)).collect();
+    if missing.is_empty() {
+        return missing;
+    }
+    let broken = broken_off(world);
+    missing.into_iter().filter(|sender| !broken.contains(&Sha256::digest(&sender.body).to_vec())).collect()
+}
+
+/// Bodies whose attempt broke off: an app that goes down forgets what it had of them, and their attempt has ended (DESIGN §5.4).
+fn broken_off(world: &World) -> Vec<Vec<u8>> {
+    let responders = world.clis.iter().take(MIRROR).flatten();
+    let Some(cli) = responders.last().filter(|_| world.apps[0].downs > 0) else { return Vec::new() };
+    let read = cli.program.run(cli.journal.read(|c| {
+        let mut query = c.prepare(
+            "SELECT sha256 FROM events WHERE mirror = 0 AND state = 'ended' AND last_error IN ('closed', 'reset')",
+        )?;
+        query.query_map([], |row| row.get(0))?.collect()
+    }));
+    read.unwrap_or_default()
 }
 
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hook_proto::{EndpointName, EventHead, EventId, Header};
+use prost::Message as _;
 
 use super::{Inbox, InboxError, Limits, Pending, StoredEvent, Usage};
 use crate::body::{Body, BodyWriter, Budget, IN_MEMORY};
@@ -49,7 +50,7 @@ pub(super) fn event_with(endpoint: &str, n: u64, body: Body) -> Arc<StoredEvent>
         body_size: body.len(),
         ..EventHead::default()
     };
-    Arc::new(StoredEvent { endpoint: name(endpoint), id: id(n), head, body })
+    Arc::new(StoredEvent { endpoint: name(endpoint), id: id(n), head: head.encode_to_vec().into(), body })
 }
 
 pub(super) fn event(endpoint: &str, n: u64) -> Arc<StoredEvent> {

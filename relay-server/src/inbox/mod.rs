@@ -9,8 +9,8 @@ mod sqlite;
 
 use std::sync::Arc;
 
-use hook_proto::{EndpointName, EventHead, EventId};
-use prost::Message as _;
+use bytes::Bytes;
+use hook_proto::{EndpointName, EventId};
 
 use crate::body::Body;
 
@@ -25,14 +25,15 @@ pub use sqlite::SqliteInbox;
 pub struct StoredEvent {
     pub endpoint: EndpointName,
     pub id: EventId,
-    pub head: EventHead,
+    /// The head as it is encoded on the wire and in the file: an [`EventHead`](hook_proto::EventHead).
+    pub head: Bytes,
     pub body: Body,
 }
 
 impl StoredEvent {
     /// The bytes that this event counts in quotas: head and body.
     pub fn size(&self) -> u64 {
-        self.head.encoded_len() as u64 + self.body.len()
+        self.head.len() as u64 + self.body.len()
     }
 }
 
@@ -56,8 +57,9 @@ pub enum InboxError {
 ///
 /// Appends and deletes take effect in the order of their calls (a large body may take its place later, when it is whole):
 /// an append that is still queued, followed by its delete, leaves nothing. What a call returned as a [`Pending`] happens
-/// whether or not that is awaited. Reads see every append that was answered, and no event whose delete was called;
-/// the counts of a delete may follow a moment later.
+/// whether or not that is awaited. Reads see every append that was answered, and no event whose delete was called.
+/// The counts of a delete may follow a moment later, or come at once and make room for an append that still waits.
+/// A delete that was not followed by a clean end may have been forgotten: the event is there again.
 pub trait Inbox: Send + Sync + 'static {
     /// Whether an answered append survives the process and a power cut.
     fn durable(&self) -> bool;

@@ -1,8 +1,10 @@
 //! The durable inbox: one SQLite file, one thread that writes, and others that read, check-point and answer.
 
+mod answers;
 mod ballast;
 mod large;
 mod reader;
+mod recent;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ use super::accounts::Accounts;
 use super::{Inbox, Limits, OpenError, Pending, StoredEvent, Usage};
 use crate::database::{self, Format};
 use crate::wal::Wal;
+use answers::Answers;
 use ballast::Ballast;
 use reader::{LargeReader, Read, Reader};
 use shared::Shared;
@@ -30,7 +33,8 @@ use writer::{Command, Writer};
 
 const FORMAT: Format = Format {
     file: "inbox.db",
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE events (
             position INTEGER PRIMARY KEY,
             id       TEXT NOT NULL UNIQUE,
@@ -50,7 +54,32 @@ const FORMAT: Format = Format {
             data BLOB NOT NULL,
             UNIQUE (body, n)
         ) STRICT;
-    "],
+    ",
+        "
+        ALTER TABLE events RENAME TO settled;
+        -- What came last. Only added to, and emptied as a whole.
+        CREATE TABLE recent_0 (
+            position INTEGER PRIMARY KEY,
+            id       TEXT NOT NULL,
+            endpoint TEXT NOT NULL,
+            size     INTEGER NOT NULL,
+            head     BLOB NOT NULL,
+            body     BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE recent_1 (
+            position INTEGER PRIMARY KEY,
+            id       TEXT NOT NULL,
+            endpoint TEXT NOT NULL,
+            size     INTEGER NOT NULL,
+            head     BLOB NOT NULL,
+            body     BLOB NOT NULL
+        ) STRICT;
+        CREATE VIEW events AS
+            SELECT position, id, endpoint, size, chunks, head, body FROM settled
+            UNION ALL SELECT position, id, endpoint, size, NULL, head, body FROM recent_0
+            UNION ALL SELECT position, id, endpoint, size, NULL, head, body FROM recent_1;
+    ",
+    ],
 };
 
 /// An inbox in `inbox.db`. An answered append is on disk.
@@ -76,17 +105,24 @@ impl SqliteInbox {
         Self::start(db, lock, dir, spool_dir, limits)
     }
 
-    fn start(db: Connection, lock: File, dir: &Path, spool_dir: Arc<Path>, limits: Limits) -> Result<Self, OpenError> {
+    fn start(
+        mut db: Connection,
+        lock: File,
+        dir: &Path,
+        spool_dir: Arc<Path>,
+        limits: Limits,
+    ) -> Result<Self, OpenError> {
         let path = dir.join(FORMAT.file);
         let sqlite = |source| OpenError::sqlite(&path, source);
         db.pragma_update(None, "wal_autocheckpoint", 0).map_err(sqlite)?;
         db.pragma_update(None, "cache_size", -16_000).map_err(sqlite)?;
 
+        transaction::settle(&mut db).map_err(sqlite)?;
         let youngest: Option<String> =
-            db.query_row("SELECT max(id) FROM events", [], |row| row.get(0)).map_err(sqlite)?;
+            db.query_row("SELECT max(id) FROM settled", [], |row| row.get(0)).map_err(sqlite)?;
         let shared = Arc::new(Shared::new(limits, held(&db).map_err(sqlite)?));
         let (wal, checkpoint) = Wal::new(&path, database::connect(&path)?, shared.clone());
-        let writer = Writer::new(db, Arc::clone(&shared), wal, Ballast::new(dir)).map_err(sqlite)?;
+        let writer = Writer::new(db, Arc::clone(&shared), wal, Ballast::new(dir), Answers::start()).map_err(sqlite)?;
         let (large_reads, large_queue) = mpsc::channel();
         let large = LargeReader::new(database::connect(&path)?, Arc::clone(&shared), spool_dir);
         let reader = Reader::new(database::connect(&path)?, Arc::clone(&shared), large_reads);
@@ -147,7 +183,7 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
 /// Counts what the file holds.
 fn held(db: &Connection) -> rusqlite::Result<Accounts> {
     let mut accounts = Accounts::default();
-    let mut query = db.prepare("SELECT endpoint, count(*), sum(size) FROM events GROUP BY endpoint")?;
+    let mut query = db.prepare("SELECT endpoint, count(*), sum(size) FROM settled GROUP BY endpoint")?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
         let name: EndpointName = parsed(row.get_ref(0)?.as_str()?)?;
@@ -190,6 +226,7 @@ impl Inbox for SqliteInbox {
         if let Err(full) = self.shared.enqueue(&event) {
             return Pending::known(Err(full));
         }
+        self.shared.recent().queue(event.id);
         let (answer, pending) = Pending::new();
         if let Some(commands) = &self.commands {
             // A thread that is gone drops the answer, and that answers.
@@ -202,7 +239,13 @@ impl Inbox for SqliteInbox {
         if self.broken() {
             return;
         }
+        let mut recent = self.shared.recent();
+        if let Some(bytes) = recent.delete(endpoint, id) {
+            return self.shared.accounts().remove(endpoint, bytes);
+        }
+        // Hidden before the writer can move it, so that no read finds it where it was moved to.
         self.shared.hide(endpoint, id);
+        drop(recent);
         if let Some(commands) = &self.commands {
             let _ = commands.send(Command::Delete { endpoint: endpoint.clone(), id });
         }
@@ -215,6 +258,15 @@ impl Inbox for SqliteInbox {
     }
 
     fn load(&self, id: EventId) -> Pending<Option<Arc<StoredEvent>>> {
+        if let Some(broken) = self.shared.broken() {
+            return Pending::known(Err(broken));
+        }
+        let hiding = self.shared.hiding(id);
+        let recent = self.shared.recent().event(id).cloned();
+        if let Some(event) = recent {
+            let held = !hiding.contains(&event.endpoint);
+            return Pending::known(Ok(held.then_some(event)));
+        }
         let (answer, pending) = Pending::new();
         self.read(Read::Load { id, answer });
         pending

@@ -59,9 +59,11 @@ impl Reader {
     }
 
     fn next(&self, endpoint: &EndpointName, after: u64, limit: usize) -> rusqlite::Result<Vec<(u64, EventId)>> {
+        // In this order: what is moved or deleted meanwhile is seen twice rather than not at all.
         let hidden = self.shared.hidden_at(endpoint);
+        let recent = self.shared.recent().after(endpoint, after);
         let mut query = self.db.prepare_cached(
-            "SELECT position, id FROM events WHERE endpoint = ?1 AND position > ?2 ORDER BY position",
+            "SELECT position, id FROM settled WHERE endpoint = ?1 AND position > ?2 ORDER BY position",
         )?;
         let mut rows = query.query(params![endpoint.as_str(), signed(after)])?;
         let mut page = Vec::new();
@@ -72,6 +74,10 @@ impl Reader {
                 page.push((row.get::<_, i64>(0)?.unsigned_abs(), id));
             }
         }
+        page.extend(recent.into_iter().filter(|(_, id)| !hidden.contains(id)));
+        page.sort_unstable();
+        page.dedup();
+        page.truncate(limit);
         Ok(page)
     }
 
@@ -91,13 +97,14 @@ impl Reader {
 
     fn row(&self, id: EventId) -> rusqlite::Result<Option<(StoredEvent, Option<Chunks>)>> {
         let mut query =
-            self.db.prepare_cached("SELECT endpoint, size, chunks, head, body FROM events WHERE id = ?1")?;
+            self.db.prepare_cached("SELECT endpoint, size, chunks, head, body FROM settled WHERE id = ?1")?;
         let row = query.query_row([id.to_string()], |row| {
             let endpoint = parsed(row.get_ref(0)?.as_str()?)?;
             let head = Bytes::from(row.get::<_, Vec<u8>>(3)?);
             let bytes = row.get::<_, i64>(1)?.unsigned_abs().saturating_sub(head.len() as u64);
             let chunks = row.get::<_, Option<i64>>(2)?.map(|body| Chunks { body, bytes });
-            let head = EventHead::decode(head).map_err(|error| {
+            // A CLI would end its session for it.
+            EventHead::decode(head.clone()).map_err(|error| {
                 rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Blob, Box::new(error))
             })?;
             let body = row.get::<_, Option<Vec<u8>>>(4)?.map_or_else(Body::empty, |bytes| Body::Memory(bytes.into()));

@@ -11,6 +11,8 @@ use crate::inbox::accounts::Accounts;
 use crate::inbox::{InboxError, Limits, StoredEvent};
 use crate::wal::Storage;
 
+use super::recent::Recent;
+
 /// How much memory may wait for a disk that does not keep up.
 const MOST_QUEUED: u64 = 256 * 1024 * 1024;
 
@@ -21,6 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Shared {
     pub(super) limits: Limits,
     accounts: Mutex<Accounts>,
+    recent: Mutex<Recent>,
     /// The deletes that were called and are not in the file yet: of which event, and at which endpoints.
     leaving: Mutex<HashMap<EventId, Vec<EndpointName>>>,
     queued: AtomicU64,
@@ -34,6 +37,7 @@ impl Shared {
         Self {
             limits,
             accounts: Mutex::new(accounts),
+            recent: Mutex::new(Recent::new()),
             leaving: Mutex::default(),
             queued: AtomicU64::new(0),
             full: Mutex::default(),
@@ -43,6 +47,10 @@ impl Shared {
 
     pub(super) fn accounts(&self) -> MutexGuard<'_, Accounts> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The writer found the disk full, or that there is room again.
@@ -82,6 +90,7 @@ impl Shared {
         Ok(())
     }
 
+    /// The writer has it, and decides about it now.
     pub(super) fn dequeue(&self, event: &StoredEvent) {
         self.queued.fetch_sub(memory(event), Ordering::Relaxed);
     }

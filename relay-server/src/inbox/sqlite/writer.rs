@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use hook_proto::{EndpointName, EventId};
 use rusqlite::Connection;
 
+use super::answers::Answers;
 use super::ballast::Ballast;
 use super::large::{self, Large};
+use super::recent::Plan;
 use super::shared::Shared;
-use super::transaction::{self, Outcome};
+use super::transaction::{self, Given, Outcome};
 use crate::inbox::pending::Answer;
 use crate::inbox::{InboxError, StoredEvent};
 use crate::wal::{Failed, Wal};
@@ -21,6 +23,14 @@ const MOST_COMMANDS: usize = 256;
 const MOST_BYTES: u64 = 8 * 1024 * 1024;
 /// Nobody waits for a delete, so deletes alone are gathered for as long as this before they cost an fsync.
 const LINGER: Duration = Duration::from_millis(50);
+/// When this many senders wait at once, more are likely to be on their way, and the commit waits a moment for them: an fsync
+/// costs the processor more than many events. One that is alone never waits.
+const SIBLINGS: usize = 4;
+const GATHER: Duration = Duration::from_millis(2);
+/// With this many there is little more to gain.
+const CROWD: usize = 64;
+/// When nobody came, so many commits do not wait.
+const SPARED: u32 = 32;
 /// After a full disk, how long until what must be deleted is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 /// For how long a large body waits for a checkpoint, and how often that is looked at.
@@ -42,28 +52,40 @@ pub(super) struct Writer {
     behind: Arc<AtomicBool>,
     behind_until: Option<Instant>,
     ballast: Ballast,
+    answers: Answers,
     large: Large,
-    /// The position that was given last.
-    last: u64,
+    given: Given,
+    /// Commits that do not wait for more senders.
+    spared: u32,
     /// Deletes that found no room, and when to try what needs doing without being asked.
     postponed: Vec<Command>,
     resume: Instant,
 }
 
 impl Writer {
-    pub(super) fn new(db: Connection, shared: Arc<Shared>, wal: Wal, ballast: Ballast) -> rusqlite::Result<Self> {
-        let last: i64 = db.query_row("SELECT ifnull(max(position), 0) FROM events", [], |row| row.get(0))?;
+    pub(super) fn new(
+        db: Connection,
+        shared: Arc<Shared>,
+        wal: Wal,
+        ballast: Ballast,
+        answers: Answers,
+    ) -> rusqlite::Result<Self> {
+        let (last, id) = db.query_row("SELECT ifnull(max(position), 0), max(id) FROM settled", [], |row| {
+            Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, Option<String>>(1)?))
+        })?;
+        let settled = id.map(|id| super::parsed(&id)).transpose()?;
         let large = Large::new(&db)?;
-        let (last, resume) = (last.unsigned_abs(), Instant::now());
         shared.set_full(!ballast.is_there());
         let behind = wal.behind();
-        Ok(Self { db, shared, wal, behind, behind_until: None, ballast, large, last, postponed: Vec::new(), resume })
+        let (given, resume) = (Given { last, settled }, Instant::now());
+        let (behind_until, spared, postponed) = (None, 0, Vec::new());
+        Ok(Self { db, shared, wal, behind, behind_until, ballast, answers, large, given, spared, postponed, resume })
     }
 
     /// Works until the other end of the queue is dropped and all that was in it is done.
     pub(super) fn run(mut self, queue: &Receiver<Command>) {
         let _alarm = Alarm(Arc::clone(&self.shared));
-        let outcome = self.work(queue).and_then(|()| self.empty_log());
+        let outcome = self.work(queue).and_then(|()| self.finish()).and_then(|()| self.empty_log());
         if let Err(broken) = outcome {
             self.large.refuse(&broken);
             queue.iter().for_each(|command| command.refuse(&broken));
@@ -87,18 +109,23 @@ impl Writer {
         Ok(())
     }
 
+    /// Leaves no row behind that was let go.
+    fn finish(&mut self) -> Result<(), InboxError> {
+        let plan = self.shared.recent().last_plan();
+        self.carry_out(&plan, Vec::new())
+    }
+
     fn has_chores(&self) -> bool {
         self.large.littered() || !self.postponed.is_empty()
     }
 
     /// Takes what is queued, waiting for it when there is nothing else to do. False: nothing will come any more.
-    fn collect(&self, queue: &Receiver<Command>, batch: &mut Vec<Command>) -> bool {
+    fn collect(&mut self, queue: &Receiver<Command>, batch: &mut Vec<Command>) -> bool {
         let first = if self.large.uploading() {
             queue.recv_timeout(if self.behind_until.is_some() { LOOK } else { Duration::ZERO })
         } else if self.has_chores() {
             queue.recv_timeout(self.resume.saturating_duration_since(Instant::now()))
-        } else if let Some(due) = self.ballast.due_in() {
-            // Senders may stay away from a relay that has no room, so it looks by itself.
+        } else if let Some(due) = self.due_in() {
             queue.recv_timeout(due)
         } else {
             queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
@@ -106,9 +133,15 @@ impl Writer {
         match first {
             Ok(command) => batch.push(command),
             Err(RecvTimeoutError::Timeout) => return true,
-            Err(RecvTimeoutError::Disconnected) => return false,
+            Err(RecvTimeoutError::Disconnected) => {
+                if self.behind_until.is_some() {
+                    thread::sleep(LOOK);
+                }
+                return false;
+            }
         }
         let until = Instant::now() + LINGER;
+        let mut gathered = None;
         let mut bytes = batch.iter().map(Command::bytes).sum::<u64>();
         while batch.len() < MOST_COMMANDS && bytes < MOST_BYTES {
             let patient =
@@ -119,11 +152,35 @@ impl Writer {
                     bytes += command.bytes();
                     batch.push(command);
                 }
+                Err(RecvTimeoutError::Timeout) if !patient && gathered.is_none() && self.gathers(batch.len()) => {
+                    gathered = Some(batch.len());
+                    thread::sleep(GATHER);
+                }
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => return false,
             }
         }
+        if gathered.is_some_and(|before| batch.len() < before + before / 2) {
+            self.spared = SPARED;
+        }
         true
+    }
+
+    /// Whether a commit for so many waits for more of them.
+    fn gathers(&mut self, waiting: usize) -> bool {
+        if self.large.uploading() || !(SIBLINGS..CROWD).contains(&waiting) {
+            return false;
+        }
+        let spared = self.spared > 0;
+        self.spared = self.spared.saturating_sub(1);
+        !spared
+    }
+
+    /// When to look without being asked: senders may stay away from a relay that has no room, and whoever lets go of an event
+    /// does not say so.
+    fn due_in(&self) -> Option<Duration> {
+        let due = [self.ballast.due_in(), self.shared.recent().due_in()];
+        due.into_iter().flatten().min()
     }
 
     fn turn(&mut self, commands: &mut impl Iterator<Item = Command>) -> Result<(), InboxError> {
@@ -135,18 +192,27 @@ impl Writer {
                 Command::Append { event, answer } => {
                     self.shared.dequeue(&event);
                     if !room {
+                        self.shared.recent().unqueue(event.id);
                         answer.give(Err(InboxError::Full("the disk is full".into())));
                     } else if large::is_large(&event.body) || self.large.is_uploading(event.id) {
                         self.commit(std::mem::take(&mut run))?;
-                        let begun = self.large.begin(&self.db, &self.shared, event, answer);
-                        self.endure(begun)?;
+                        let known = self.shared.recent().position(event.id);
+                        let id = event.id;
+                        if let Some(position) = known {
+                            answer.give(Ok(position));
+                        } else {
+                            self.given.settled = self.given.settled.max(Some(id));
+                            let begun = self.large.begin(&self.db, &self.shared, event, answer);
+                            self.endure(begun)?;
+                        }
+                        self.shared.recent().unqueue(id);
                     } else {
                         run.push(Command::Append { event, answer });
                     }
                 }
                 Command::Delete { endpoint, id } if self.large.is_uploading(id) => {
                     self.commit(std::mem::take(&mut run))?;
-                    self.large.cancel(&self.shared, &mut self.last, &endpoint, id);
+                    self.large.cancel(&self.shared, &mut self.given.last, &endpoint, id);
                     self.shared.unhide(&endpoint, id);
                 }
                 delete @ Command::Delete { .. } => run.push(delete),
@@ -154,7 +220,7 @@ impl Writer {
         }
         self.commit(run)?;
         if self.large.uploading() && !self.must_wait() {
-            let bytes = self.large.step(&mut self.db, &self.shared, &mut self.last);
+            let bytes = self.large.step(&mut self.db, &self.shared, &mut self.given.last);
             self.logged(*bytes.as_ref().unwrap_or(&0))?;
             self.endure(bytes.map(drop))?;
         }
@@ -199,23 +265,35 @@ impl Writer {
         Ok(self.ballast.is_there())
     }
 
-    /// Does all of these in one transaction and answers them.
+    /// Does all of these in one transaction, together with what is due, and answers them.
     fn commit(&mut self, run: Vec<Command>) -> Result<(), InboxError> {
-        if run.is_empty() {
+        if run.is_empty() && self.resume > Instant::now() {
             return Ok(());
         }
-        let outcomes = match transaction::run(&mut self.db, &self.shared, &mut self.last, &run) {
+        let plan = self.shared.recent().plan(Instant::now(), self.ballast.is_there());
+        self.carry_out(&plan, run)
+    }
+
+    fn carry_out(&mut self, plan: &Plan, run: Vec<Command>) -> Result<(), InboxError> {
+        if run.is_empty() && plan.is_idle() {
+            return Ok(());
+        }
+        let outcomes = match transaction::run(&self.db, &self.shared, &mut self.given, plan, &run) {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 self.refuse(run, &error);
                 return self.endure(Err(error));
             }
         };
+        if !plan.is_idle() {
+            self.ballast.hope();
+        }
         let bytes = run.iter().map(|command| command.bytes() + OVERHEAD).sum();
-        // In order: an append that follows a delete of the same event is answered when the delete hides it no more.
+        // Answered last: an append that follows a delete of the same event waits until the delete hides it no more.
+        let mut answers = Vec::with_capacity(run.len());
         for (command, outcome) in run.into_iter().zip(outcomes) {
             match (command, outcome) {
-                (Command::Append { answer, .. }, Outcome::Appended(position)) => answer.give(position),
+                (Command::Append { answer, .. }, Outcome::Appended(position)) => answers.push((answer, position)),
                 (Command::Delete { endpoint, id }, Outcome::Deleted(chunks)) => {
                     self.shared.unhide(&endpoint, id);
                     self.ballast.hope();
@@ -227,6 +305,7 @@ impl Writer {
                 (Command::Append { .. }, Outcome::Deleted(_)) | (Command::Delete { .. }, Outcome::Appended(_)) => {}
             }
         }
+        self.answers.give(answers);
         self.logged(bytes)
     }
 

@@ -1,0 +1,62 @@
+//! A question about a request: `header:x-github-event`, `!json:/a`, `json:/object = event | page`, `header:user-agent ^= GitLab/`.
+
+use super::selector::Selector;
+use super::template::{Scope, Template};
+use crate::bytes::same;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Condition {
+    pub(crate) place: Selector,
+    test: Test,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Test {
+    Exists,
+    Lacks,
+    Is(Vec<Template>),
+    Begins(Vec<Template>),
+}
+
+impl Condition {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let templates = |values: &str| values.split(" | ").map(|v| Template::parse(v.trim())).collect::<Result<_, _>>();
+        let (place, test) = if let Some((place, values)) = text.split_once(" ^= ") {
+            (place, Test::Begins(templates(values)?))
+        } else if let Some((place, values)) = text.split_once(" = ") {
+            (place, Test::Is(templates(values)?))
+        } else if let Some(place) = text.strip_prefix('!') {
+            (place, Test::Lacks)
+        } else {
+            (text, Test::Exists)
+        };
+        Ok(Condition { place: Selector::parse(place)?, test })
+    }
+
+    pub(crate) fn holds(&self, scope: &Scope<'_>) -> bool {
+        let value = self.place.find(scope);
+        match &self.test {
+            Test::Exists => value.is_some() || self.place.is_branch(scope),
+            Test::Lacks => value.is_none() && !self.place.is_branch(scope),
+            // A value may be a shared secret (Meta's verify token), so it is compared in constant time.
+            Test::Is(wanted) => value.is_some_and(|v| wanted.iter().any(|w| w.text(scope).is_ok_and(|w| same(&v, &w)))),
+            Test::Begins(wanted) => {
+                value.is_some_and(|v| wanted.iter().any(|w| w.text(scope).is_ok_and(|w| v.starts_with(&w))))
+            }
+        }
+    }
+
+    /// How much it says about who sent: a header of a provider's own says more than a word in a body.
+    pub(crate) fn weight(&self) -> u32 {
+        let place = match &self.place {
+            Selector::Header(name) if matches!(name.as_str(), "user-agent" | "content-type" | "authorization") => 2,
+            Selector::Header(_) => 4,
+            _ => 2,
+        };
+        match self.test {
+            Test::Lacks => 0,
+            Test::Exists => place,
+            Test::Is(_) | Test::Begins(_) => place + 1,
+        }
+    }
+}

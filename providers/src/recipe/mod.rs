@@ -1,0 +1,125 @@
+//! A recipe: everything that is known of one provider, as data. `docs/adding-a-provider.md` is its grammar.
+
+pub(crate) mod condition;
+pub(crate) mod facts;
+pub(crate) mod filter;
+pub(crate) mod parse;
+pub(crate) mod selector;
+pub(crate) mod signature;
+pub(crate) mod template;
+
+use std::fmt;
+
+pub use facts::{Fact, Failure, Param, Retries, SecretFacts, Sender, Setup, SignatureFacts, StatusClass};
+
+use crate::scheme::Scheme;
+use condition::Condition;
+use selector::Selector;
+use template::Template;
+
+/// One provider. What a person may read is public; how it is recognised and verified goes through the engine.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// The word for it on the command line: the name of its file.
+    pub slug: String,
+    pub name: String,
+    /// Where its webhooks are documented.
+    pub docs: String,
+    /// Whether an official SDK agreed with the signature part, case by case.
+    pub confirmed: bool,
+    pub secret: SecretFacts,
+    /// What a scheme needs besides the secret.
+    pub params: Vec<Param>,
+    pub setup: Setup,
+    /// The provider as a sender: what it waits for, and what it does when that does not come.
+    pub sender: Sender,
+    /// Each alternative holds when all of its conditions do.
+    pub(crate) matches: Vec<Vec<Condition>>,
+    pub(crate) event: EventPlaces,
+    pub(crate) schemes: Vec<Scheme>,
+    pub(crate) handshakes: Vec<HandshakeForm>,
+}
+
+/// Where the facts about an event stand; of several places the first that exists counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EventPlaces {
+    pub(crate) kind: Vec<Selector>,
+    pub(crate) action: Vec<Selector>,
+    pub(crate) id: Vec<Selector>,
+    pub(crate) delivery: Vec<Selector>,
+    pub(crate) retry: Vec<Selector>,
+    pub(crate) live: Option<Condition>,
+}
+
+/// A question that a provider asks an endpoint, and its answer.
+#[derive(Clone, Debug)]
+pub(crate) struct HandshakeForm {
+    pub(crate) method: Option<String>,
+    pub(crate) when: Vec<Condition>,
+    pub(crate) respond: Option<Respond>,
+    /// A URL to be fetched, and the hosts where it may be.
+    pub(crate) fetch: Option<(Selector, Vec<String>)>,
+    pub(crate) capture_secret: Option<Selector>,
+    /// Answered only when the signature is valid, for a provider that probes with bad ones.
+    pub(crate) verified: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Respond {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<String>,
+    pub(crate) headers: Vec<(String, Template)>,
+    pub(crate) body: Template,
+}
+
+/// Why a recipe cannot be used. Its `Display` names the line, what is wrong, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct RecipeError {
+    /// From 1.
+    pub line: usize,
+    /// What is wrong there, as a fragment.
+    pub problem: String,
+    /// One thing to do next.
+    pub next: String,
+}
+
+impl fmt::Display for RecipeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}; {}", self.line, self.problem, self.next)
+    }
+}
+
+impl Recipe {
+    /// Reads a recipe. `slug` is its name without `.toml`.
+    ///
+    /// # Errors
+    /// When the text is not TOML, has a key that no recipe has, or says something that cannot be done.
+    pub fn parse(slug: &str, text: &str) -> Result<Self, RecipeError> {
+        parse::recipe(slug, text)
+    }
+
+    /// How it signs, one for each form that it has.
+    pub fn signatures(&self) -> impl Iterator<Item = SignatureFacts> {
+        self.schemes.iter().map(Scheme::facts)
+    }
+
+    /// Whether it asks endpoints questions that want an answer of its own form.
+    pub fn has_handshake(&self) -> bool {
+        !self.handshakes.is_empty()
+    }
+
+    /// Whether its events are signed or carry a token, so that there is something to verify.
+    pub fn is_verifiable(&self) -> bool {
+        !self.schemes.is_empty()
+    }
+
+    /// Whether what it sends can be signed again by whoever has the secret.
+    pub fn can_sign(&self) -> bool {
+        self.schemes.iter().any(Scheme::can_sign)
+    }
+
+    /// Whether a signature covers the URL, so that it cannot verify behind a tunnel that changes it.
+    pub fn signs_url(&self) -> bool {
+        self.schemes.iter().any(Scheme::signs_url)
+    }
+}

@@ -1,0 +1,259 @@
+//! The shipped recipes, and what a person's own may look like.
+
+use std::sync::OnceLock;
+
+use hook_providers::{Answer, Catalog, Handshake, Known, Outcome, Recipe, Request, Secret, answer_handshake, identify};
+
+fn catalog() -> &'static Catalog {
+    static CATALOG: OnceLock<Catalog> = OnceLock::new();
+    CATALOG.get_or_init(Catalog::shipped)
+}
+
+fn seen<'c>(headers: &[(&str, &str)], url: &str, body: &str) -> hook_providers::Identified<'c>
+where
+    'static: 'c,
+{
+    let headers: Vec<(&str, &[u8])> = headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect();
+    identify(catalog(), &Request::new("POST", url, &headers, body.as_bytes()), None)
+}
+
+fn provider(headers: &[(&str, &str)], body: &str) -> String {
+    let found = seen(headers, "https://h.example/in", body);
+    let also: String = found.also.iter().map(|recipe| format!(" or {}", recipe.slug)).collect();
+    found.recipe.map_or_else(|| "nobody".to_owned(), |recipe| format!("{}{also}", recipe.slug))
+}
+
+#[test]
+fn every_recipe_says_what_a_person_wants_to_know() {
+    assert!(catalog().iter().len() >= 66);
+    for recipe in catalog().iter() {
+        let slug = &recipe.slug;
+        assert!(recipe.docs.starts_with("https://"), "{slug} names no documentation");
+        assert!(!recipe.secret.found.is_empty(), "{slug} does not say where its secret is found");
+        assert!(!recipe.setup.steps.is_empty(), "{slug} has no steps");
+        let steps = recipe.setup.steps.concat();
+        assert!(steps.contains("{url}") || slug == "postmark" || slug == "qstash", "{slug} never uses the URL");
+        let published = recipe.secret.found.starts_with("nothing to copy");
+        assert!(published || !recipe.secret.env.is_empty(), "{slug} names no variable");
+        assert!(recipe.is_verifiable(), "{slug}");
+        let sender = &recipe.sender;
+        let sources = [
+            sender.time_limit.as_ref().map(|f| &f.source),
+            sender.success.as_ref().map(|f| &f.source),
+            sender.retries.as_ref().map(|f| &f.source),
+            sender.gives_up.as_ref().map(|f| &f.source),
+            sender.redirects.as_ref().map(|f| &f.source),
+        ];
+        assert!(
+            sources.into_iter().flatten().all(|source| source.starts_with("https://")),
+            "{slug} has a fact without a source"
+        );
+    }
+}
+
+#[test]
+fn the_most_specific_recipe_wins() {
+    let hooks = [("webhook-id", "msg_1"), ("webhook-signature", "v1,aa"), ("webhook-timestamp", "1")];
+    assert_eq!(provider(&hooks, r#"{"type":"contact.created"}"#), "standard-webhooks");
+    assert_eq!(provider(&hooks, r#"{"id":"evt_6","object":"event","type":"response.completed"}"#), "openai");
+    assert_eq!(provider(&hooks, r#"{"id":"x","status":"succeeded"}"#), "replicate");
+    assert_eq!(provider(&hooks, r#"{"id":"event_1","type":"event","data":{"id":"b"}}"#), "anthropic");
+    assert_eq!(provider(&hooks, r#"{"type":"order.created","data":{}}"#), "polar");
+    assert_eq!(
+        provider(&[("webhook-signature", "ab12")], r#"{"events":[{"id":"E"}],"meta":{"webhook_id":"W"}}"#),
+        "gocardless"
+    );
+    let svix = [("svix-id", "msg_1"), ("svix-signature", "v1,aa")];
+    assert_eq!(provider(&svix, r#"{"type":"email.sent"}"#), "resend");
+    assert_eq!(provider(&svix, r#"{"type":"user.created","object":"event"}"#), "clerk");
+    assert_eq!(provider(&svix, r#"{"type":"a"}"#), "svix");
+    let gitlab = [hooks[0], hooks[1], ("X-Gitlab-Event", "Push Hook")];
+    assert_eq!(provider(&gitlab, r#"{"object_kind":"push"}"#), "gitlab");
+    assert_eq!(provider(&[("X-GitHub-Event", "push"), ("X-Hub-Signature-256", "sha256=aa")], "{}"), "github");
+    assert_eq!(provider(&[("X-Hub-Signature-256", "sha256=aa")], r#"{"object":"page"}"#), "meta");
+    assert_eq!(provider(&[("X-Signature", "aa"), ("X-Topic", "payment_order")], "{}"), "modern-treasury");
+    assert_eq!(provider(&[("X-Signature", "aa"), ("X-Api-Key", "k")], "{}"), "getstream");
+    assert_eq!(provider(&[("X-Signature", "ts=1,v1=a"), ("X-Request-Id", "k")], "{}"), "mercadopago");
+    assert_eq!(provider(&[("content-type", "text/plain")], "hello"), "nobody");
+}
+
+#[test]
+fn a_pinned_provider_beats_what_is_seen_and_a_tie_is_said() {
+    let headers: [(&str, &[u8]); 2] = [("x-github-event", b"push"), ("x-shopify-topic", b"orders/create")];
+    let request = Request::new("POST", "https://h.example/", &headers, b"{}");
+    let found = identify(catalog(), &request, None);
+    assert_eq!((found.recipe.map(|r| r.slug.as_str()), found.also.len()), (Some("github"), 1));
+    let pinned = identify(catalog(), &request, catalog().get("shopify"));
+    assert_eq!((pinned.recipe.map(|r| r.slug.as_str()), pinned.also.len()), (Some("shopify"), 0));
+    assert_eq!(pinned.event.kind.as_deref(), Some("orders/create"));
+}
+
+#[test]
+fn the_event_is_read_where_the_provider_puts_it() {
+    let event = |headers: &[(&str, &str)], body: &str| seen(headers, "https://h.example/", body).event;
+    let stripe =
+        event(&[("stripe-signature", "t=1,v1=a")], r#"{"id":"evt_1","type":"charge.failed","livemode":false}"#);
+    assert_eq!(
+        (stripe.full_type().as_deref(), stripe.id.as_deref(), stripe.live),
+        (Some("charge.failed"), Some("evt_1"), Some(false))
+    );
+    let github = event(&[("x-github-event", "pull_request"), ("x-github-delivery", "d1")], r#"{"action":"opened"}"#);
+    assert_eq!(
+        (github.full_type().as_deref(), github.delivery.as_deref(), github.live),
+        (Some("pull_request.opened"), Some("d1"), None)
+    );
+    let form = [("x-slack-signature", "v0=a"), ("content-type", "application/x-www-form-urlencoded")];
+    assert_eq!(event(&form, "command=%2Fdeploy&text=x").kind.as_deref(), Some("/deploy"));
+    assert_eq!(event(&form, "payload=%7B%22type%22%3A%22block_actions%22%7D").kind.as_deref(), Some("block_actions"));
+    assert_eq!(event(&[], r#"{"update_id":7,"message":{}}"#).kind.as_deref(), Some("message"));
+}
+
+fn answer(slug: &str, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Option<Handshake> {
+    let headers: Vec<(&str, &[u8])> = headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect();
+    let secrets = [Secret { label: slug, value: if slug == "braintree" { "pub|priv" } else { "secret" } }];
+    let known = Known { secrets: &secrets, params: &[("verify_token", "tok")], live_keys: &[] };
+    let recipe = catalog().get(slug).expect("it is shipped");
+    answer_handshake(recipe, &Request::new(method, url, &headers, body.as_bytes()), &known, 0)
+}
+
+fn body_of(handshake: Option<Handshake>) -> Option<String> {
+    String::from_utf8(handshake?.answer?.body).ok()
+}
+
+#[test]
+fn handshakes_are_answered_in_the_providers_form() {
+    let url = "https://h.example/in";
+    assert_eq!(
+        body_of(answer("slack", "POST", url, &[], r#"{"type":"url_verification","challenge":"3eZ"}"#)).as_deref(),
+        Some("3eZ")
+    );
+    let zoom =
+        answer("zoom", "POST", url, &[], r#"{"event":"endpoint.url_validation","payload":{"plainToken":"q\"9"}}"#);
+    let zoom: serde_json::Value = serde_json::from_str(&body_of(zoom).expect("an answer")).expect("it is JSON");
+    assert_eq!(zoom["plainToken"], "q\"9");
+    assert_eq!(zoom["encryptedToken"].as_str().map(str::len), Some(64));
+    let meta = "https://h.example/in?hub.mode=subscribe&hub.verify_token=tok&hub.challenge=115";
+    assert_eq!(body_of(answer("meta", "GET", meta, &[], "")).as_deref(), Some("115"));
+    assert_eq!(answer("meta", "GET", &meta.replace("tok", "other"), &[], ""), None);
+    let x = body_of(answer("twitter", "GET", "https://h.example/in?crc_token=abc", &[], ""));
+    assert!(x.is_some_and(|body| body.starts_with(r#"{"response_token":"sha256="#)));
+    assert_eq!(
+        body_of(answer("dropbox", "GET", "https://h.example/in?challenge=a%20b", &[], "")).as_deref(),
+        Some("a b")
+    );
+    assert_eq!(
+        body_of(answer("ms-graph", "POST", "https://h.example/in?validationToken=V%3A1", &[], "")).as_deref(),
+        Some("V:1")
+    );
+    let braintree = body_of(answer(
+        "braintree",
+        "GET",
+        "https://h.example/in?bt_challenge=20f9f8ed05f77439fe955c977e4c8a53",
+        &[],
+        "",
+    ));
+    assert!(braintree.is_some_and(|body| body.starts_with("pub|") && body.len() == 44));
+    let asana = answer("asana", "POST", url, &[("X-Hook-Secret", "b537")], "").expect("it is a handshake");
+    assert_eq!(asana.secret.as_deref(), Some("b537"));
+    assert_eq!(asana.answer.map(|a| a.headers), Some(vec![("x-hook-secret".into(), "b537".into())]));
+    let notion = answer("notion", "POST", url, &[], r#"{"verification_token":"secret_t"}"#).expect("it is a handshake");
+    assert_eq!(notion.secret.as_deref(), Some("secret_t"));
+    assert!(answer("trello", "HEAD", url, &[], "").and_then(|h| h.answer).is_some());
+    assert_eq!(answer("slack", "POST", url, &[], r#"{"type":"event_callback"}"#), None);
+}
+
+#[test]
+fn a_wrong_signature_is_refused_where_the_provider_probes_for_it() {
+    let headers = [("x-signature-ed25519", "00"), ("x-signature-timestamp", "1")];
+    let probe = answer("discord", "POST", "https://h.example/", &headers, r#"{"type":1,"application_id":"1"}"#);
+    let probe = probe.expect("it is a handshake");
+    assert_eq!((probe.answer, probe.lacking.is_some()), (None, true), "the secret here is no key");
+}
+
+#[test]
+fn a_confirmation_is_fetched_from_the_providers_hosts_only() {
+    let confirm = |host: &str| {
+        let body = format!(
+            r#"{{"Type":"SubscriptionConfirmation","SubscribeURL":"https://{host}/?Action=ConfirmSubscription"}}"#
+        );
+        answer(
+            "aws-sns",
+            "POST",
+            "https://h.example/",
+            &[("x-amz-sns-message-type", "SubscriptionConfirmation")],
+            &body,
+        )
+    };
+    assert!(confirm("sns.us-west-2.amazonaws.com").is_some_and(|h| h.fetch.is_some()));
+    assert!(confirm("sns.us-west-2.amazonaws.com.evil.example").is_some_and(|h| h.fetch.is_none()));
+}
+
+#[test]
+fn the_senders_ways_are_known() {
+    let sender = |slug: &str| &catalog().get(slug).expect("it is shipped").sender;
+    assert_eq!(sender("slack").time_limit.as_ref().map(|f| f.value.as_secs()), Some(3));
+    assert_eq!(sender("github").sends_again(Outcome::Status(500)), Some(false));
+    assert_eq!(sender("stripe").sends_again(Outcome::Status(400)), Some(true));
+    assert_eq!(sender("zoom").is_success(201), Some(false));
+    assert_eq!(sender("standard-webhooks").sends_again(Outcome::Timeout), None);
+}
+
+#[test]
+fn how_it_signs_can_be_read() {
+    let stripe = catalog().get("stripe").and_then(|r| r.signatures().next()).expect("it signs");
+    assert_eq!((stripe.algorithm, stripe.at.as_str(), stripe.url), ("hmac-sha256", "Stripe-Signature header", false));
+    assert_eq!(stripe.tolerance.map(|t| t.as_secs()), Some(300));
+    let url_signers: Vec<&str> = catalog().iter().filter(|r| r.signs_url()).map(|r| r.slug.as_str()).collect();
+    let known = ["contentful", "hubspot", "mandrill", "messagebird", "plivo", "qstash", "square", "trello", "twilio"];
+    assert_eq!(url_signers, known);
+}
+
+#[test]
+fn a_broken_recipe_names_the_line() {
+    let recipe = |scheme: &str| {
+        Recipe::parse("mine", &format!("name = \"Mine\"\nmatch = [\"header:x-mine\"]\n\n[[scheme]]\n{scheme}\n"))
+    };
+    let table = [
+        (
+            "alg = \"hmac-sha257\"\nsig = { at = \"header:x\" }\ncontent = \"{body}\"",
+            5,
+            "\"hmac-sha257\" is not an algorithm",
+        ),
+        (
+            "alg = \"hmac-sha256\"\nsig = { at = \"heder:x\" }\ncontent = \"{body}\"",
+            6,
+            "\"heder:\" is not a kind of place",
+        ),
+        ("alg = \"hmac-sha256\"\nsig = { at = \"header:x\" }\ncontent = \"{bdy}\"", 7, "\"bdy\" is not a place"),
+        ("alg = \"hmac-sha256\"\nsig = { at = \"header:x\" }", 5, "lacks `content`"),
+        ("alg = \"jwt\"\nsig = { at = \"header:x\" }", 5, "lacks its `jwt`"),
+        ("alg = \"equals\"\nsig = { at = \"header:x\", split = \", \" }", 6, "`split` is one character"),
+        ("alg = \"equals\"\nsig = { at = \"header:x\" }\nkee = \"hex\"", 7, "unknown field `kee`"),
+        ("alg = \"equals\"\nsig = { at = \"header:x\"", 6, ""),
+        ("sig = { at = \"header:x\" }", 4, "missing field `alg`"),
+    ];
+    for (scheme, line, problem) in table {
+        let error = recipe(scheme).expect_err(scheme);
+        assert_eq!(error.line, line, "{error}");
+        assert!(error.problem.contains(problem), "{error}");
+        assert!(error.to_string().starts_with(&format!("line {line}: ")) && !error.next.is_empty());
+    }
+}
+
+#[test]
+fn a_persons_own_recipe_takes_the_place_of_a_shipped_one() {
+    let mut catalog = Catalog::shipped();
+    let count = catalog.iter().len();
+    catalog.add("acme", "name = \"Acme\"\nmatch = [\"header:x-acme\"]").expect("it is a recipe");
+    catalog.add("stripe", "name = \"My Stripe\"").expect("it is a recipe");
+    assert_eq!(catalog.iter().len(), count + 1);
+    assert_eq!(catalog.get("stripe").map(|r| r.name.as_str()), Some("My Stripe"));
+}
+
+#[test]
+fn an_answer_that_browsers_would_read_is_not_sniffed() {
+    let body = r#"{"type":"url_verification","challenge":"<script>"}"#;
+    let answer = answer("slack", "POST", "https://h.example/", &[], body).and_then(|h| h.answer);
+    let Some(Answer { headers, .. }) = answer else { panic!("no answer") };
+    assert!(headers.contains(&("x-content-type-options".to_owned(), "nosniff".to_owned())));
+}
