@@ -23,7 +23,9 @@ pub(crate) fn calls(log: &[u8]) -> Vec<Call> {
         let (thread, rest) = (&line[..space], without_time(line[space..].trim_ascii()));
         if rest.starts_with(b"<... ") {
             if let Some(call) = open.remove(thread).map(|at| &mut calls[at]) {
-                (call.ended, call.result) = (Some(number), result(rest));
+                call.result = result(rest);
+                // A call that the process died in may come back without a result, and nobody knows what it did.
+                call.ended = call.result.map(|_| number);
                 // What is read is known only now.
                 let from = find(rest, b"resumed>").map_or(rest.len(), |at| at + 8);
                 call.arguments.extend(without_result(&rest[from..]));
@@ -154,4 +156,23 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
         }
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_its_process_died_in_has_no_end() {
+        let log = br#"10 pwrite64(3</a>, "x", 1, 0) = 1
+10 pwrite64(3</a>, "x", 1, 1 <unfinished ...>
+11 pwrite64(3</a>, "x", 1, 2 <unfinished ...>
+10 <... pwrite64 resumed>) = 1
+11 <... pwrite64 resumed>) = ?
+12 pwrite64(3</a>, "x", 1, 3) = ?
+13 pwrite64(3</a>, "x", 1, 4 <unfinished ...>
+"#;
+        let ends: Vec<_> = calls(log).iter().map(|call| call.ended).collect();
+        assert_eq!(ends, [Some(0), Some(3), None, None, None]);
+    }
 }
