@@ -56,22 +56,12 @@ fn unusable(error: &JournalError) -> Finding {
 /// What to do about an error of the journal; that cannot be to ask the doctor.
 pub fn next(error: &JournalError) -> String {
     match error {
-        JournalError::Damaged { path, .. } => keep_aside(path),
         JournalError::Write { reason, .. } if reason.contains("disk is full") => {
             "free some room, or use another disk: hook … --journal PATH".to_owned()
         }
         JournalError::Write { .. } | JournalError::Read { .. } => ELSEWHERE.to_owned(),
         other => other.next(),
     }
-}
-
-/// The log goes with its database: a new database beside an old log would take it for its own.
-fn keep_aside(path: &Path) -> String {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let aside = dir.join("damaged").display().to_string();
-    let word = text::shell_word;
-    let file = path.display().to_string();
-    format!("stop hook, keep the file aside and start a new one: mkdir {0} && mv {1}* {0}/", word(&aside), word(&file))
 }
 
 /// What SQLite says of the file.
@@ -107,7 +97,7 @@ fn whether_whole(path: &Path, found: &Condition) -> Finding {
     let place = path.display();
     let finding = match found {
         Condition { damage: Some(damage), .. } => {
-            Finding::bad("journal", format!("{place} is damaged: {damage}"), keep_aside(path))
+            Finding::bad("journal", format!("{place} is damaged: {damage}"), journal::keep_aside(path))
         }
         Condition { mode, .. } if mode != "wal" => Finding::bad(
             "journal",

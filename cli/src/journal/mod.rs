@@ -114,13 +114,20 @@ impl JournalError {
     pub fn next(&self) -> String {
         match self {
             Self::Newer { .. } => "use that newer hook, or another file: hook … --journal PATH".to_owned(),
-            Self::Damaged { path, .. } => {
-                format!("keep it aside and start a new one: mv {0} {0}.damaged", path.display())
-            }
+            Self::Damaged { path, .. } => keep_aside(path),
             Self::Open { .. } => "use another file: hook … --journal PATH".to_owned(),
             Self::Write { .. } | Self::Read { .. } => "hook doctor".to_owned(),
         }
     }
+}
+
+/// What a person types to start anew. The log goes with its database: a new database beside an old log would take it for its own.
+pub fn keep_aside(path: &Path) -> String {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let aside = dir.join("damaged").display().to_string();
+    let word = crate::text::shell_word;
+    let file = path.display().to_string();
+    format!("stop hook, keep the file aside and start a new one: mkdir {0} && mv {1}* {0}/", word(&aside), word(&file))
 }
 
 /// A handle; clones share the writer.
