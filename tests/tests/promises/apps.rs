@@ -78,7 +78,11 @@ fn slow(count: usize) {
         if !reply.is_queued() {
             assert_eq!((reply.status, reply.text()), (201, format!("answer {n}")), "the app's own answer");
         }
-        assert!(reply.is_queued() || *latency < DEADLINE, "{n} answered after {latency:?}, and its sender heard that");
+        // A machine that is busy looks at its timers late; twice the time is late on any.
+        assert!(
+            reply.is_queued() || *latency < 2 * DEADLINE,
+            "{n} answered after {latency:?}, and its sender heard that"
+        );
     }
     assert!(heard.iter().any(Response::is_queued) && heard.iter().any(|reply| reply.status == 201));
     assert_eq!(app.count(), count, "late is not lost, and nothing is sent twice");
