@@ -87,6 +87,10 @@ impl FromStr for Target {
         if bare.is_empty() || bare.contains(['[', ']']) {
             return Err(bad("there is no host in it"));
         }
+        // Some take it for an address, and alone it is a port.
+        if bare.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(bad("a number alone is no host"));
+        }
         let port = match authority.port() {
             Some(port) => port.as_str().parse().ok().filter(|p| *p != 0).ok_or_else(|| bad("a port is 1 to 65535"))?,
             None if authority.as_str() != authority.host() => return Err(bad("a port is 1 to 65535")),
