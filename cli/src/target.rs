@@ -220,6 +220,8 @@ mod tests {
             "ftp://x",
             "http://",
             "a b:1",
+            "8:80",
+            "http://8:80/x",
             "localhost:0",
             "localhost:99999",
             "localhost:",

@@ -197,8 +197,9 @@ impl Ui {
     /// Everything else.
     pub fn status(&self, line: &str) {
         self.write_held();
-        // With standard error gone there is nobody to tell.
-        let _ = writeln!(io::stderr().lock(), "{}", self.err.signs(line));
+        // In one piece, so that what a person types meanwhile is not in the middle of it. With standard error gone there is
+        // nobody to tell.
+        let _ = io::stderr().lock().write_all(format!("{}\n", self.err.signs(line)).as_bytes());
     }
 
     /// The terminal shows ^C; what follows begins on a line of its own.

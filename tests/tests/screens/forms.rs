@@ -114,7 +114,7 @@ pub fn the_line_log(place: Place) -> (Plain, String) {
 pub fn the_app_is_down_at_the_start(place: Place) -> (Plain, String) {
     let (hook, app) = (Hook::new(), App::stopped());
     let terminal = place.spawn(&hook, &["listen", "--forward-to", &format!("/a=localhost:{}", app.port())]);
-    terminal.wait_for("Ready in ");
+    terminal.wait_for("curl -d ");
     terminal.interrupt();
     (Plain::of(&hook).app(&app), terminal.ended().0)
 }
@@ -124,7 +124,7 @@ fn a_relay_that_is_lost_and_back(place: Place) -> (Plain, String) {
     let target = format!("localhost:{}", app.port());
     let args = ["listen", "--relay", &relay.url(), "--name", "shop", "--forward-to", &target];
     let terminal = place.spawn(&hook, &args);
-    terminal.wait_for("Ready in ");
+    terminal.wait_for("curl -d ");
     assert_eq!(relay.terminate(), Some(0));
     terminal.wait_for("Connection lost");
     relay.restart();
