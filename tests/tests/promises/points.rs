@@ -13,6 +13,9 @@ use crate::stores::{copied, in_inbox, in_journal};
 const SYNC: &str = "fsync,fdatasync";
 const WRITE: &str = "pwrite64";
 const SEND: &str = "sendto,sendmsg,writev";
+/// The CLI's, by the HTTP stack and by the websocket.
+const TO_APP: &str = "writev";
+const TO_RELAY: &str = "sendto";
 
 /// At the `n`th of these calls in one thread.
 #[derive(Debug)]
@@ -267,8 +270,10 @@ fn long_the_cli_is_killed_at_every_write() {
     kill_the_cli_at(&all(WRITE, 100)).assert_each(&[RECEIVED, ATTEMPTED], 5);
 }
 
+/// strace counts each kind of call by itself, and requests to the app are more than frames to the relay: each has its turn.
 #[test]
 #[ignore = "a hundred kills"]
 fn long_the_cli_is_killed_at_every_send() {
-    kill_the_cli_at(&all(SEND, 100)).assert_each(&[COMMITTED, ATTEMPTED], 5);
+    kill_the_cli_at(&all(TO_APP, 50)).assert_each(&[COMMITTED], 5);
+    kill_the_cli_at(&all(TO_RELAY, 50)).assert_each(&[ATTEMPTED], 5);
 }
