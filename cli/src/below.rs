@@ -41,7 +41,9 @@ impl Reading {
     fn resolve(self, path: &str) -> Vec<Vec<u8>> {
         let plain = self.plain(path);
         let mut segments: Vec<Vec<u8>> = Vec::new();
+        let mut ends_with_slash = false;
         for segment in plain.split(|b| *b == b'/' || (self.backslashes && *b == b'\\')).skip(1) {
+            ends_with_slash = segment.is_empty();
             let name = if self.params { segment.split(|b| *b == b';').next().unwrap_or_default() } else { segment };
             match name {
                 b"" if self.merges => {}
@@ -51,7 +53,7 @@ impl Reading {
             }
         }
         // What ends with a slash is at the place that it names.
-        segments.pop_if(|last| last.is_empty());
+        segments.pop_if(|last| ends_with_slash && last.is_empty());
         segments
     }
 
@@ -122,6 +124,8 @@ mod tests {
         {
             assert!(stays_below("/h", path), "{path}");
         }
+        assert!(stays_below("/h/.", "/h/./x/..") && !stays_below("/h/.", "/h/./../x"));
+        assert!(!stays_below("//.", "//./../"), "an empty name is a name");
         assert!(stays_below("", "/a/../b") && stays_below("/a/../b", "/a/../b/c"));
     }
 }
