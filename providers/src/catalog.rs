@@ -49,3 +49,8 @@ impl Catalog {
 pub fn shipped_text(slug: &str) -> Option<&'static str> {
     RECIPES.iter().find(|(name, _)| *name == slug).map(|(_, text)| *text)
 }
+
+/// The text of a file of samples.
+pub(crate) fn shipped_samples(slug: &str) -> Option<&'static str> {
+    SAMPLES.iter().find(|(name, _)| *name == slug).map(|(_, text)| *text)
+}

@@ -16,6 +16,7 @@ mod known;
 mod new_secret;
 mod recipe;
 mod request;
+pub mod sample;
 mod scheme;
 mod sign;
 mod verdict;
