@@ -233,22 +233,19 @@ impl BodyWriter {
         let (file, dir, at) = (self.file.take(), Arc::clone(&self.spool_dir), self.written);
         let data = std::mem::take(&mut self.held);
         self.lost = true;
-        let (file, data) = blocking(move || {
+        let (file, count) = blocking(move || {
             let file = match file {
                 Some(file) => file,
                 None => Arc::new(tempfile::tempfile_in(dir)?),
             };
             file.write_all_at(&data, at)?;
-            Ok((file, data))
+            Ok((file, data.len()))
         })
         .await?;
         self.lost = false;
         self.file = Some(file);
-        self.written += data.len() as u64;
-        if data.capacity() <= 2 * WRITE_SIZE {
-            self.held = data;
-            self.held.clear();
-        }
+        self.written += count as u64;
+        // The buffer is not kept: many slow senders would keep as many.
         self.share = None;
         Ok(())
     }

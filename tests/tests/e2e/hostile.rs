@@ -79,8 +79,7 @@ fn json_lines_events_show_and_replay_are_clean() {
         app.answers(answer);
         attack(&url);
     }
-    let count = listen.of_type("event").len();
-    assert!(count >= 6, "{count} events came through");
+    let count = listen.wait_for_type("event", 6).len();
     // JSON is read by programs, which decode it; on a terminal it must be harmless before that.
     assert_clean("stdout of listen --output json", &listen.stdout.text());
     assert_clean("events", &hook.run(["events"]).succeeded().stdout);
