@@ -8,4 +8,4 @@ mod request;
 
 pub use attempt::{Outcome, Try};
 pub use client::{Client, ConnectError, Connection};
-pub use request::{HostField, Shape};
+pub use request::{HostField, Shape, url_seen};

@@ -3,6 +3,7 @@
 //! The recipes and their engine are the crate `hook-providers`, which does no I/O; what it is told comes from here.
 
 pub mod check;
+pub mod resign;
 pub mod secrets;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use hook_providers::{Catalog, Recipe};
 
 pub use check::{Asked, Case, Checker, Signature};
+pub use resign::{Decision, Destination, Part, Problem, Resigned, Rule};
 pub use secrets::{Given, Secret, Secrets, Source};
 
 use crate::failure::Failure;
