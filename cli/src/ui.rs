@@ -202,6 +202,24 @@ impl Ui {
         let _ = io::stderr().lock().write_all(format!("{}\n", self.err.signs(line)).as_bytes());
     }
 
+    /// Asks a person yes or no; `None` when nobody is there to answer.
+    pub fn ask(&self, question: &str) -> Option<bool> {
+        let answer = self.answer(&format!("{question} [y/N]"))?;
+        Some(matches!(answer.as_str(), "y" | "Y" | "yes"))
+    }
+
+    /// What a person answers to a question, in a line; `None` when nobody is there.
+    pub fn answer(&self, question: &str) -> Option<String> {
+        if !self.stderr_is_terminal || !io::stdin().is_terminal() {
+            return None;
+        }
+        self.write_held();
+        let _ = write!(io::stderr().lock(), "{} ", self.err.signs(question));
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer).ok()?;
+        (read > 0).then(|| answer.trim().to_owned())
+    }
+
     /// The terminal shows ^C; what follows begins on a line of its own.
     pub fn after_interrupt(&self) {
         if self.stderr_is_terminal {

@@ -11,7 +11,7 @@ mod unescape;
 
 pub use path::{Path, PathError, Segment, Value, ValueKind, find};
 pub use pretty::pretty;
-pub use set::{SetError, set};
 pub(crate) use set::spliced;
+pub use set::{SetError, set};
 pub use token::{JsonError, Kind, MAX_DEPTH, Token, Tokens, Trouble, tokens};
 pub use unescape::unescape;

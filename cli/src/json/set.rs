@@ -88,7 +88,8 @@ fn child<'a>(of: &Value<'a>, name: &str) -> Option<Value<'a>> {
 }
 
 fn member_of_empty<'a>(of: &Value<'a>, name: &str) -> Option<Place<'a>> {
-    let is_empty = of.kind == ValueKind::Object && tokens(of.raw.as_bytes()).nth(1).is_some_and(|t| t.is_ok_and(|t| t.kind == Kind::ObjectEnd));
+    let is_empty = of.kind == ValueKind::Object
+        && tokens(of.raw.as_bytes()).nth(1).is_some_and(|t| t.is_ok_and(|t| t.kind == Kind::ObjectEnd));
     (is_empty && !name.is_empty()).then(|| Place::In(of.start + 1, name.to_owned()))
 }
 
@@ -161,7 +162,8 @@ mod tests {
 
     #[test]
     fn a_path_that_is_not_there_tells_what_is() {
-        for path in ["", ".", "data.amout", "data.items.2", "data.items.2.id", "data.email.x", "/data/none", "metadata"] {
+        for path in ["", ".", "data.amout", "data.items.2", "data.items.2.id", "data.email.x", "/data/none", "metadata"]
+        {
             let Err(SetError::NoPath(paths)) = set(BODY.as_bytes(), path, "1") else { panic!("{path} is there") };
             assert_eq!(paths[..5], ["data", "data.amount", "data.email", "data.items", "data.items.0"]);
         }
