@@ -94,6 +94,7 @@ fn event(value: &[u8]) -> NewEvent {
         endpoint: "shop".into(),
         target: Some("http://localhost:3000/a".into()),
         state: State::Owed,
+        checked: Default::default(),
         hand_over: HandOver::Awaited,
     }
 }
