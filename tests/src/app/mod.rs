@@ -190,9 +190,9 @@ impl App {
                 let (Ok(clone), Ok(())) = (stream.try_clone(), stream.set_nodelay(true)) else { continue };
                 let connection = shared.connections.fetch_add(1, Ordering::SeqCst) + 1;
                 shared.open.lock().unwrap().insert(connection, clone);
-                let shared = shared.clone();
+                let (shared, stopped) = (shared.clone(), stopped.clone());
                 std::thread::spawn(move || {
-                    let _ = serve(&shared, &stream, connection);
+                    let _ = serve(&shared, &stopped, &stream, connection);
                     // The last handles of the socket, so that it closes as the script wanted it to.
                     shared.open.lock().unwrap().remove(&connection);
                 });
@@ -250,7 +250,7 @@ impl Drop for App {
     }
 }
 
-fn serve(shared: &Shared, stream: &TcpStream, connection: usize) -> std::io::Result<()> {
+fn serve(shared: &Shared, stopped: &AtomicBool, stream: &TcpStream, connection: usize) -> std::io::Result<()> {
     let mut reader = BufReader::with_capacity(64 * 1024, stream.try_clone()?);
     loop {
         let Some(mut message) = Message::read_head(&mut reader)? else { return Ok(()) };
@@ -267,7 +267,11 @@ fn serve(shared: &Shared, stream: &TcpStream, connection: usize) -> std::io::Res
         let head_only = request.method() == "HEAD";
         let answer = script(&request);
         if let Some(arrival) = Arrival::of(&request) {
-            shared.arrivals.lock().unwrap().push(arrival);
+            let mut arrivals = shared.arrivals.lock().unwrap();
+            // A process that is gone takes nothing down, least of all behind what its successor got.
+            if !stopped.load(Ordering::SeqCst) {
+                arrivals.push(arrival);
+            }
         }
         if !shared.forgetful.load(Ordering::SeqCst) {
             shared.requests.lock().unwrap().push(request);
