@@ -12,6 +12,7 @@ use crate::activity::{Activity, AppState, Heard, Trouble};
 use crate::failure::Failure;
 use crate::journal::{Attempt, EventRow};
 use crate::platform::now_ms;
+use crate::provider::Signature;
 use crate::text::rfc3339;
 use crate::ui::Ui;
 
@@ -171,15 +172,9 @@ pub fn event(row: &EventRow, bodies: Bodies, body: Option<&[u8]>) -> Value {
         "size": row.size,
         "content_type": row.content_type,
         "sha256": hex(&row.sha256),
-        "signature": {
-            "verdict": row.verdict.as_deref().unwrap_or("unchecked"),
-            "body_covered": null,
-            "reason": null,
-            "scheme": null,
-            "secret": null,
-            "age_s": null,
-            "text": null,
-        },
+        "live": row.signature.as_ref().and_then(|s| s.live),
+        "delivery_id": row.signature.as_ref().and_then(|s| s.delivery_id.as_deref()),
+        "signature": signature(row.verdict.as_deref(), row.signature.as_deref()),
         "duplicate_of": null,
     });
     if let (true, Value::Object(map)) = (bodies.shown, &mut object) {
@@ -190,6 +185,23 @@ pub fn event(row: &EventRow, bodies: Bodies, body: Option<&[u8]>) -> Value {
         put_body(map, body.unwrap_or_default(), row.size, bodies.limit);
     }
     object
+}
+
+fn signature(verdict: Option<&str>, found: Option<&Signature>) -> Value {
+    let nothing = Signature::default();
+    let signature = found.unwrap_or(&nothing);
+    json!({
+        "verdict": verdict.unwrap_or("unchecked"),
+        "body_covered": signature.covers.as_deref().map(|covers| covers == "body"),
+        "reason": signature.reason,
+        "scheme": signature.scheme,
+        "secret": signature.secret,
+        "age_s": signature.age_ms.map(|ms| ms.div_euclid(1000)),
+        "text": found.map(|s| s.text.as_str()),
+        "source": signature.source,
+        "clock_warning": signature.clock_warning,
+        "also": signature.also,
+    })
 }
 
 /// The `attempt` object.

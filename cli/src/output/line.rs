@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::advice::{self, Advice};
 use super::detail::{self, Extent};
 use super::row;
+use super::signature::Notes;
 use crate::activity::{Activity, App, AppState, Endpoint, Forward, Started, Stopped, Tried};
 use crate::journal::{EventRow, State};
 use crate::sanitize::sanitize;
@@ -26,6 +27,7 @@ pub struct LineLog {
     was_ready: bool,
     shown_urls: Vec<String>,
     bodies: HashMap<u64, bytes::Bytes>,
+    notes: Notes,
 }
 
 /// A failure that repeats.
@@ -49,6 +51,7 @@ impl LineLog {
             was_ready: false,
             shown_urls: Vec::new(),
             bodies: HashMap::new(),
+            notes: Notes::default(),
         }
     }
 
@@ -278,6 +281,13 @@ impl LineLog {
                 next: format!("hook show {}", row.seq),
             });
         }
+        self.note(row);
+    }
+
+    fn note(&mut self, row: &EventRow) {
+        for note in self.notes.on(row) {
+            self.advice(&note);
+        }
     }
 
     fn attempt(&mut self, tried: &Tried) {
@@ -296,6 +306,7 @@ impl LineLog {
         {
             self.advice(&advice);
         }
+        self.note(&tried.row);
     }
 
     fn stopped(&mut self, s: &Stopped) {

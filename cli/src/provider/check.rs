@@ -52,7 +52,9 @@ pub struct Signature {
     pub text: String,
     /// The word of a cause, for programs; `None` when the signature is right or was not looked into.
     pub reason: Option<String>,
-    pub body_covered: Option<bool>,
+    /// `body`, `part` of it, or `nothing`: what a right signature vouches for.
+    pub covers: Option<String>,
+    /// The recipe's name for the scheme, or its algorithm.
     pub scheme: Option<String>,
     /// The secret that matched, as it may be shown, and where it came from.
     pub secret: Option<String>,
@@ -137,12 +139,19 @@ impl Case<'_> {
     pub fn signature(&self, verdict: &Verdict) -> Signature {
         let secret = verdict.secret.and_then(|i| self.secrets.get(i));
         let matched = matches!(verdict.state, State::Valid | State::Stale);
+        let covers = match verdict.covers {
+            Covers::Body => "body",
+            Covers::PartOfBody => "part",
+            Covers::Nothing => "nothing",
+        };
+        let sole = self.recipe.map(|r| r.signatures().collect::<Vec<_>>()).filter(|all| all.len() == 1);
+        let algorithm = sole.map(|all| all[0].algorithm.to_owned());
         Signature {
             verdict: Some(verdict.state.word().to_owned()),
             text: verdict.reason.clone(),
             reason: None,
-            body_covered: matched.then_some(verdict.covers == Covers::Body),
-            scheme: verdict.scheme.clone(),
+            covers: matched.then(|| covers.to_owned()),
+            scheme: verdict.scheme.clone().or(algorithm),
             secret: secret.map(Secret::shown),
             source: secret.map(|s| s.source.to_string()),
             age_ms: verdict.age_ms,
