@@ -5,6 +5,7 @@ use hook_proto::HandOver;
 
 use super::intake::{Body, Incoming};
 use super::{Endpoint, Engine};
+use crate::activity::Activity;
 use crate::filter::Filter;
 use crate::journal::BodyKey;
 use crate::platform::now_ms;
@@ -18,6 +19,10 @@ impl Engine {
     pub(super) async fn check(&self, endpoint: &Endpoint, incoming: &Incoming) -> Checked {
         let _turn = if incoming.head.body_size > LARGE as u64 { self.memory.look().await } else { None };
         let Some(body) = self.body(incoming).await else { return Checked::default() };
+        let changes = self.checker.refresh();
+        if !changes.is_empty() {
+            self.emit(Activity::Secrets(changes));
+        }
         // What waited at the relay is as old as it was when it came.
         let at = match incoming.hand_over {
             HandOver::Awaited | HandOver::Copy => now_ms(),

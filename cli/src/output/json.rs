@@ -8,7 +8,7 @@ use hook_proto::{Header, HeaderList};
 use serde_json::{Map, Value, json};
 
 use super::advice;
-use crate::activity::{Activity, AppState, Heard, Trouble};
+use crate::activity::{Activity, AppState, Heard, Sender, Shown, Trouble};
 use crate::failure::Failure;
 use crate::journal::{Attempt, EventRow};
 use crate::platform::now_ms;
@@ -100,7 +100,7 @@ fn lines(activity: &Activity, bodies: Bodies) -> Vec<Value> {
                         "routes": routes,
                         "inspector_url": null,
                         "app": app,
-                        "providers": [],
+                        "providers": e.senders.iter().flat_map(providers).collect::<Vec<Value>>(),
                     }),
                 )
             })
@@ -119,6 +119,11 @@ fn lines(activity: &Activity, bodies: Bodies) -> Vec<Value> {
         ),
         Activity::App(app) => {
             line("app", json!({"state": if app.up { "up" } else { "down" }, "target": app.target, "error": app.error}))
+        }
+        Activity::Secrets(changes) => {
+            let changes: Vec<Value> =
+                changes.iter().map(|c| json!({"name": c.name, "source": c.source, "change": c.how.word()})).collect();
+            line("secrets", json!({"changes": changes}))
         }
         Activity::Event(seen) => vec![event(&seen.row, bodies, seen.body.as_deref())],
         Activity::Attempt(tried) => {
@@ -147,6 +152,15 @@ fn lines(activity: &Activity, bodies: Bodies) -> Vec<Value> {
             json!({"events": s.events, "ok": s.ok, "failed": s.failed, "undelivered": s.undelivered, "reason": s.reason}),
         ),
     }
+}
+
+/// One object for each secret of a provider, and one without where none is known.
+fn providers(sender: &Sender) -> Vec<Value> {
+    let one = |secret: Option<&Shown>| {
+        let (secret, source) = secret.map(|s| (&s.secret, &s.source)).unzip();
+        json!({"name": sender.provider, "secret": secret, "source": source})
+    };
+    if sender.secrets.is_empty() { vec![one(None)] } else { sender.secrets.iter().map(|s| one(Some(s))).collect() }
 }
 
 /// The `event` object, also of `events`, `show` and `replay`.

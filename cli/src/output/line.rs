@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::advice::{self, Advice};
 use super::detail::{self, Extent};
 use super::row;
-use super::signature::Notes;
+use super::signature::{self, Notes};
 use crate::activity::{Activity, App, AppState, Endpoint, Forward, Started, Stopped, Tried};
 use crate::journal::{EventRow, State};
 use crate::sanitize::sanitize;
@@ -103,6 +103,10 @@ impl LineLog {
                 self.status(&format!("Computer slept {}. Reconnecting if needed.", text::span(*for_)))
             }
             Activity::App(app) => self.app(app),
+            Activity::Secrets(changes) => {
+                let changes: Vec<String> = changes.iter().map(|c| sanitize(&c.to_string()).into_owned()).collect();
+                self.status(&format!("Secrets were read again: {}.", changes.join(", ")));
+            }
             Activity::Event(seen) => {
                 if self.verbose > 0
                     && let Some(body) = &seen.body
@@ -181,6 +185,7 @@ impl LineLog {
                     ));
                 }
             }
+            signature::banner(endpoint, self.ui.err).iter().for_each(|line| self.status(line));
             if endpoint.mirror {
                 self.status("  Mirror       copies of live events only; another listener answers the senders");
             }

@@ -5,11 +5,55 @@ use std::time::Duration;
 
 use super::advice::Advice;
 use super::row::mark;
+use crate::activity::{Endpoint, Sender};
 use crate::journal::EventRow;
 use crate::provider::Signature;
 use crate::sanitize::sanitize;
 use crate::text;
-use crate::ui::Paint;
+use crate::ui::{Ink, Paint};
+
+/// Providers beyond this many are counted.
+const SHOWN: usize = 4;
+
+/// `  Signatures   stripe ✓ whsec_…9fQ2 (STRIPE_WEBHOOK_SECRET in ./.env)`
+pub fn banner(endpoint: &Endpoint, paint: Paint) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    let mut rows: Vec<(Vec<&str>, &Sender)> = Vec::new();
+    for sender in endpoint.senders.iter().filter(|s| !s.secrets.is_empty()) {
+        // One secret may be that of several: a variable that many call WEBHOOK_SECRET.
+        match rows.iter_mut().find(|(_, other)| other.secrets == sender.secrets) {
+            Some((names, _)) => names.push(&sender.provider),
+            None => rows.push((vec![&sender.provider], sender)),
+        }
+    }
+    for (names, sender) in rows.iter().take(SHOWN) {
+        let first = &sender.secrets[0];
+        let more = match sender.secrets.len() - 1 {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        let note = sender.note.as_ref().map_or_else(String::new, |note| format!("; {note}"));
+        let names = sanitize(&names.join(", ")).into_owned();
+        let sign = paint.ink(Ink::Good, paint.sign("✓"));
+        said.push(format!("{names} {sign} {} ({}){more}{note}", first.secret, sanitize(&first.source)));
+    }
+    if rows.len() > SHOWN {
+        said.push(format!("and {} more (hook secret list)", rows.len() - SHOWN));
+    }
+    if said.is_empty() {
+        let note = endpoint.senders.iter().find_map(|s| Some(format!("{} {}", s.provider, s.note.as_ref()?)));
+        let next = format!("hook secret set {}", endpoint.likely.as_deref().unwrap_or("PROVIDER"));
+        said.push(match note {
+            Some(note) => format!("not checked yet: {}", sanitize(&note)),
+            None => format!("not checked yet. next: {}", sanitize(&next)),
+        });
+    }
+    if !endpoint.given_to_app.is_empty() {
+        said.push(format!("written for your app: {}. Start it anew.", sanitize(&endpoint.given_to_app.join(", "))));
+    }
+    let labelled = |(i, line)| format!("  {:<11}  {line}", if i == 0 { "Signatures" } else { "" });
+    said.iter().enumerate().map(labelled).collect()
+}
 
 /// Who sent it and whether it is signed right, in full; nothing when no provider was recognised.
 pub fn lines(row: &EventRow, paint: Paint) -> Vec<String> {
