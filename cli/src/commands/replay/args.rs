@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::forward::{HostField, Shape};
 use crate::header_arg;
 use crate::output::Format;
-use crate::provider::{Given, Part};
+use crate::provider::{Part, ProviderArgs};
 use crate::target::{self, Target};
 use crate::units;
 
@@ -104,15 +104,8 @@ pub struct SigningArgs {
     /// Send a forged event; the app should refuse it
     #[arg(long, value_name = "PART")]
     pub tamper: Option<Part>,
-    /// Who sent it, when hook does not recognise it
-    #[arg(long, value_name = "NAME")]
-    pub provider: Option<String>,
-    /// Sign with the secret in this environment variable (repeatable)
-    #[arg(long, value_name = "NAME")]
-    pub secret_env: Vec<String>,
-    /// What a scheme needs besides the secret: webhook_id=… (repeatable)
-    #[arg(long, value_name = "KEY=VALUE", value_parser = path_and_value)]
-    pub param: Vec<(String, String)>,
+    #[command(flatten)]
+    pub sender: ProviderArgs,
 }
 
 impl ReplayArgs {
@@ -124,11 +117,6 @@ impl ReplayArgs {
             as_received: self.signing.as_received,
             app_url: self.app_url.as_deref().map(target::app_url).transpose()?,
         })
-    }
-
-    pub fn given(&self) -> Given {
-        let signing = &self.signing;
-        Given { variables: signing.secret_env.clone(), params: signing.param.clone(), ..Given::default() }
     }
 }
 

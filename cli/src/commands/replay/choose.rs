@@ -9,7 +9,6 @@ use crate::event_ref;
 use crate::failure::Failure;
 use crate::forward::Client;
 use crate::journal::{self, Condition, EventRow, Journal, Kind, Listener, Order, Signing, State};
-use crate::platform;
 use crate::provider::Problem;
 use crate::session::tls_config;
 use crate::subject;
@@ -137,9 +136,8 @@ pub fn moved(row: &EventRow, from: &hook_proto::EventHead) -> Option<String> {
 }
 
 /// The URL that hook.toml says the app of an endpoint has.
-pub fn app_url(endpoint: &str) -> Result<Option<Target>, Failure> {
-    let file = ProjectFile::read(&platform::project_dir())?;
-    let entries = file.as_ref().map(ProjectFile::endpoints).unwrap_or_default();
+pub fn app_url(file: Option<&ProjectFile>, endpoint: &str) -> Result<Option<Target>, Failure> {
+    let entries = file.map(ProjectFile::endpoints).unwrap_or_default();
     let named = entries.iter().find(|e| e.name.as_deref() == Some(endpoint));
     let entry = named.or(entries.first().filter(|e| entries.len() == 1 && e.name.is_none()));
     entry.and_then(|e| e.app_url.as_deref()).map(target::app_url).transpose()

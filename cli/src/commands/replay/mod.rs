@@ -22,6 +22,7 @@ use send::{Beforehand, Post, Sent};
 
 use super::Context;
 use crate::activity::Heard;
+use crate::config::ProjectFile;
 use crate::failure::{Exit, Failure};
 use crate::journal::{BodyKey, EventRow, Owner};
 use crate::output::advice::{self, Advice};
@@ -32,8 +33,10 @@ use crate::provider::{Checker, Part};
 pub async fn run(context: &Context, args: ReplayArgs) -> Result<Exit, Failure> {
     let path = context.journal_path();
     let journal = context.journal()?;
-    let checker = Checker::load(&platform::project_dir(), args.given())?;
-    if let Some(name) = &args.signing.provider {
+    let project = platform::project_dir();
+    let file = ProjectFile::read(&project)?;
+    let checker = Checker::load(&project, args.signing.sender.given(file.as_ref()))?;
+    if let Some(name) = &args.signing.sender.provider {
         checker.providers.named(name)?;
     }
     let rows = choose::rows(&journal, &args).await?;
@@ -41,7 +44,7 @@ pub async fn run(context: &Context, args: ReplayArgs) -> Result<Exit, Failure> {
         Failure::local(format!("{} cannot be written beside: {}.", path.display(), crate::text::io(&e)))
     })?;
     let shape = args.shape()?;
-    let post = Arc::new(Post { journal, checker, owner: owner.id.clone(), shape, args });
+    let post = Arc::new(Post { journal, checker, owner: owner.id.clone(), shape, file, args });
     let jobs = jobs(context, &post, rows).await?;
     if jobs.is_empty() {
         return Ok(Exit::Failed);

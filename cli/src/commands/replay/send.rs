@@ -12,6 +12,7 @@ use super::args::ReplayArgs;
 use super::change::Changed;
 use super::choose::{self, Job};
 use super::draft::Resign;
+use crate::config::ProjectFile;
 use crate::failure::Failure;
 use crate::forward::attempt::{self, EventBody, Try};
 use crate::forward::{Shape, url_seen};
@@ -25,6 +26,7 @@ pub struct Post {
     pub checker: Checker,
     pub owner: String,
     pub shape: Shape,
+    pub file: Option<ProjectFile>,
     pub args: ReplayArgs,
 }
 
@@ -91,14 +93,14 @@ impl Post {
     }
 
     fn asked<'a>(&'a self, row: &'a EventRow, head: &'a EventHead, body: &'a [u8]) -> Asked<'a> {
-        let pinned = self.args.signing.provider.as_deref().or(row.provider.as_deref());
+        let pinned = self.args.signing.sender.provider.as_deref().or(row.provider.as_deref());
         Asked { endpoint: &row.endpoint, pinned, head, body }
     }
 
     fn shape(&self, row: &EventRow) -> Result<Shape, Failure> {
         let mut shape = self.shape.clone();
         if shape.app_url.is_none() {
-            shape.app_url = choose::app_url(&row.endpoint)?;
+            shape.app_url = choose::app_url(self.file.as_ref(), &row.endpoint)?;
         }
         Ok(shape)
     }
@@ -131,7 +133,7 @@ impl Post {
             note: job.note.clone(),
         };
         let asked_for = signing.resign || signing.tamper.is_some();
-        if signing.as_received || !asked_for && row.provider.is_none() && signing.provider.is_none() {
+        if signing.as_received || !asked_for && row.provider.is_none() && signing.sender.provider.is_none() {
             return Ok(outgoing);
         }
         let body = self.body(row).await?;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::provider::Given;
+use crate::provider::{Given, Said};
 
 const MINUTE: u64 = 60_000;
 const NOW: u64 = 1_780_000_000_000;
@@ -35,7 +35,7 @@ impl Project {
     fn checker(&self) -> Checker {
         // What a scheme needs besides the secret.
         let params = self.recipe.params.iter().map(|p| (p.name.clone(), "given".to_owned())).collect();
-        Checker::load(self.dir.path(), Given { params, ..Given::default() }).unwrap()
+        Checker::load(self.dir.path(), Given { flags: Said { params, ..Said::default() }, ..Given::default() }).unwrap()
     }
 
     /// One of its events, signed with a secret at a time.
