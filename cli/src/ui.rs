@@ -138,6 +138,7 @@ impl Paint {
 pub struct Ui {
     pub out: Paint,
     pub err: Paint,
+    pub stdout_is_terminal: bool,
     pub stderr_is_terminal: bool,
     closed: AtomicBool,
     /// Data that is to be written in one go.
@@ -159,6 +160,7 @@ impl Ui {
         Self {
             out: Paint::new(surroundings.color(choice, surroundings.stdout_is_terminal), surroundings.ascii),
             err: Paint::new(surroundings.color(choice, surroundings.stderr_is_terminal), surroundings.ascii),
+            stdout_is_terminal: surroundings.stdout_is_terminal,
             stderr_is_terminal: surroundings.stderr_is_terminal,
             closed: AtomicBool::new(false),
             held: Mutex::default(),
@@ -200,6 +202,18 @@ impl Ui {
         // In one piece, so that what a person types meanwhile is not in the middle of it. With standard error gone there is
         // nobody to tell.
         let _ = io::stderr().lock().write_all(format!("{}\n", self.err.signs(line)).as_bytes());
+    }
+
+    /// Asks a person yes or no; `None` when nobody is there to answer.
+    pub fn ask(&self, question: &str) -> Option<bool> {
+        if !self.stderr_is_terminal || !io::stdin().is_terminal() {
+            return None;
+        }
+        self.write_held();
+        let _ = write!(io::stderr().lock(), "{} [y/N] ", self.err.signs(question));
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
     /// The terminal shows ^C; what follows begins on a line of its own.

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use hook_providers::Recipe;
 
-pub use store::{Kept, Store};
+pub use store::{From, Kept, Store};
 
 use crate::failure::Failure;
 
@@ -167,6 +167,19 @@ impl Secrets {
 
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Makes a secret in the provider's form, and keeps it for this project beside what is known; `None` where only the
+    /// provider can have a key.
+    pub fn make(&mut self, recipe: &Recipe) -> Result<Option<Secret>, Failure> {
+        let Some(new) = hook_providers::new_secret(recipe, rand::random()) else { return Ok(None) };
+        let provider = recipe.slug.clone();
+        let secret = Secret { label: provider.clone(), value: new.secret, source: Source::Made };
+        let project = Some(self.project.clone());
+        let kept = Kept { project, endpoint: None, provider, value: secret.value.clone(), from: From::Made };
+        Store::keep(kept, true)?;
+        self.store = Store::read()?;
+        Ok(Some(secret))
     }
 
     /// Looks again at files that changed. Each text says what is new, without a value.
