@@ -145,6 +145,7 @@ impl Paint {
 pub struct Ui {
     pub out: Paint,
     pub err: Paint,
+    pub stdout_is_terminal: bool,
     pub stderr_is_terminal: bool,
     closed: AtomicBool,
     /// Data that is to be written in one go.
@@ -166,6 +167,7 @@ impl Ui {
         Self {
             out: Paint::new(surroundings.color(choice, surroundings.stdout_is_terminal), surroundings.ascii),
             err: Paint::new(surroundings.color(choice, surroundings.stderr_is_terminal), surroundings.ascii),
+            stdout_is_terminal: surroundings.stdout_is_terminal,
             stderr_is_terminal: surroundings.stderr_is_terminal,
             closed: AtomicBool::new(false),
             held: Mutex::default(),

@@ -11,6 +11,7 @@ mod replay;
 mod schema;
 mod show;
 mod status;
+mod trigger;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -63,6 +64,7 @@ enum Command {
     Events(events::EventsArgs),
     Show(show::ShowArgs),
     Replay(replay::ReplayArgs),
+    Trigger(Box<trigger::TriggerArgs>),
     /// Run a relay: public URLs, and an inbox that keeps what is sent to them
     Relay(hook_relay_server::command::RelayArgs),
     Login(login::LoginArgs),
@@ -158,6 +160,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Events(args) => events::run(context, args).await,
         Command::Show(args) => show::run(context, args).await,
         Command::Replay(args) => Box::pin(replay::run(context, args)).await,
+        Command::Trigger(args) => Box::pin(trigger::run(context, *args)).await,
         Command::Login(args) => login::run(context, args).await,
         Command::Logout(args) => logout::run(context, &args),
         Command::Status(args) => status::run(context, &args).await,

@@ -257,7 +257,7 @@ fn read_parts(journal: &Journal, key: BodyKey, kept: Vec<Bytes>) -> mpsc::Receiv
     rx
 }
 
-fn header_map(fields: &HeaderList) -> Result<HeaderMap, http::Error> {
+pub(super) fn header_map(fields: &HeaderList) -> Result<HeaderMap, http::Error> {
     let mut map = HeaderMap::with_capacity(fields.len());
     for header in fields {
         map.append(

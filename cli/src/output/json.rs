@@ -40,7 +40,12 @@ impl JsonLines {
 pub fn failure(failure: &Failure) -> String {
     let trouble =
         Trouble { code: failure.code, message: failure.what.clone(), next: failure.next.first().cloned(), fatal: true };
-    lines(&Activity::Trouble(trouble), Bodies::default()).first().map(line_of).unwrap_or_default()
+    self::trouble(&trouble)
+}
+
+/// Something that goes wrong, or that is to be known, as the `error` object.
+pub fn trouble(trouble: &Trouble) -> String {
+    lines(&Activity::Trouble(trouble.clone()), Bodies::default()).first().map(line_of).unwrap_or_default()
 }
 
 /// One line of JSON in which nothing can act on a terminal: what serde leaves as it is and a terminal obeys is escaped too.
