@@ -4,6 +4,7 @@ mod completions;
 mod config;
 mod doctor;
 mod events;
+mod explain;
 mod listen;
 mod login;
 mod logout;
@@ -11,6 +12,7 @@ mod replay;
 mod schema;
 mod show;
 mod status;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -63,6 +65,8 @@ enum Command {
     Events(events::EventsArgs),
     Show(show::ShowArgs),
     Replay(replay::ReplayArgs),
+    Verify(verify::VerifyArgs),
+    Explain(explain::ExplainArgs),
     /// Run a relay: public URLs, and an inbox that keeps what is sent to them
     Relay(hook_relay_server::command::RelayArgs),
     Login(login::LoginArgs),
@@ -158,6 +162,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Events(args) => events::run(context, args).await,
         Command::Show(args) => show::run(context, args).await,
         Command::Replay(args) => Box::pin(replay::run(context, args)).await,
+        Command::Verify(args) => verify::run(context, args).await,
+        Command::Explain(args) => explain::run(context, args).await,
         Command::Login(args) => login::run(context, args).await,
         Command::Logout(args) => logout::run(context, &args),
         Command::Status(args) => status::run(context, &args).await,

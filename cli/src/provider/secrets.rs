@@ -44,6 +44,8 @@ pub enum Source {
 pub struct Given {
     /// Variables that hold secrets, whatever the provider.
     pub variables: Vec<String>,
+    /// Those are asked about, and every other secret is another one.
+    pub alone: bool,
     /// Params of schemes: `webhook_id=…`.
     pub params: Vec<(String, String)>,
     /// In place of `.env` in the project.
@@ -113,6 +115,16 @@ impl Secrets {
 
     /// The secrets of an endpoint and provider, the most particular first: that one signs. An empty endpoint is any.
     pub fn of(&self, endpoint: &str, recipe: &Recipe) -> Vec<Secret> {
+        let mut all = self.all_of(endpoint, recipe);
+        all.retain(|secret| self.is_asked_about(secret));
+        all
+    }
+
+    fn is_asked_about(&self, secret: &Secret) -> bool {
+        !self.given.alone || matches!(secret.source, Source::Named(_))
+    }
+
+    fn all_of(&self, endpoint: &str, recipe: &Recipe) -> Vec<Secret> {
         let mut found = Vec::new();
         let mut add = |label: String, value: &str, source: Source| {
             let known = |s: &Secret| s.value == value;
@@ -150,14 +162,17 @@ impl Secrets {
         found
     }
 
-    /// Kept ones that belong to other endpoints: for telling that one of those made a signature.
+    /// Kept ones that belong to other endpoints, and those that are not asked about: for telling that one of them made a
+    /// signature.
     pub fn others(&self, endpoint: &str, recipe: &Recipe) -> Vec<Secret> {
         let slug = &recipe.slug;
+        let aside = self.all_of(endpoint, recipe).into_iter().filter(|secret| !self.is_asked_about(secret));
+        let aside = aside.map(|secret| Secret { label: secret.source.to_string(), ..secret });
         let others = self.store.of(&self.project, slug).filter_map(|kept| {
             let theirs = kept.endpoint.as_deref().filter(|e| *e != endpoint)?;
             Some(Secret { label: format!("{theirs}/{slug}"), value: kept.value.clone(), source: kept.source() })
         });
-        others.collect()
+        others.chain(aside).collect()
     }
 
     /// Values of what a scheme needs besides the secret.
