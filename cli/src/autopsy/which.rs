@@ -1,16 +1,16 @@
 //! Which request is meant: an event of the journal, or one that is given on the command line and is in no journal.
 
 use std::io::Read;
-use std::path::Path;
 
 use clap::Args;
 use hook_proto::{EventHead, Header};
 
+use crate::config::ProjectFile;
 use crate::event_ref;
 use crate::failure::Failure;
 use crate::journal::{BodyKey, EventRow, Journal};
 use crate::platform;
-use crate::provider::{Asked, Checker, Given};
+use crate::provider::{Asked, Checker, Given, ProviderArgs};
 use crate::sanitize::sanitize;
 
 #[derive(Debug, Args)]
@@ -21,15 +21,8 @@ pub struct Which {
     /// Look for `last` in all projects
     #[arg(long)]
     all: bool,
-    /// Take it for this provider's, whatever it looks like
-    #[arg(long, value_name = "NAME")]
-    provider: Option<String>,
-    /// Check against the secret in this environment variable, and no other (repeatable)
-    #[arg(long, value_name = "NAME")]
-    secret_env: Vec<String>,
-    /// What the provider's scheme needs besides the secret, such as webhook_id (repeatable)
-    #[arg(long, value_name = "KEY=VALUE")]
-    param: Vec<String>,
+    #[command(flatten)]
+    sender: ProviderArgs,
     /// The method of a request that is in no journal [default: POST]
     #[arg(long, help_heading = "A request that is in no journal")]
     method: Option<String>,
@@ -67,14 +60,11 @@ impl Which {
         open: impl FnOnce() -> Result<Journal, Failure>,
     ) -> Result<(Subject, Option<Journal>), Failure> {
         let project = platform::project_dir();
-        let given = Given {
-            variables: self.secret_env.clone(),
-            alone: !self.secret_env.is_empty(),
-            params: self.param.iter().map(|p| param(p)).collect::<Result<_, _>>()?,
-            env_files: Vec::new(),
-        };
-        let checker = Checker::load(Path::new(&project), given)?;
-        let pinned = self.provider.as_deref().map(|name| checker.providers.named(name).map(|r| r.slug.clone()));
+        let file = ProjectFile::read(&project)?;
+        // Who names a secret asks about that one.
+        let given = Given { alone: !self.sender.secret_env.is_empty(), ..self.sender.given(file.as_ref()) };
+        let checker = Checker::load(&project, given)?;
+        let pinned = self.sender.provider.as_deref().map(|name| checker.providers.named(name).map(|r| r.slug.clone()));
         let pinned = pinned.transpose()?;
         if self.is_raw() {
             return Ok((self.raw(checker, pinned)?, None));
@@ -135,14 +125,6 @@ fn header(text: &str) -> Result<Header, Failure> {
     Ok(Header::new(name.as_str(), value.trim().as_bytes().to_vec()))
 }
 
-fn param(text: &str) -> Result<(String, String), Failure> {
-    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    let (name, value) = pair.ok_or_else(|| {
-        Failure::usage(format!("\"{}\" is not KEY=VALUE.", sanitize(text))).next("--param webhook_id=…")
-    })?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
 fn body(text: &str) -> Result<Vec<u8>, Failure> {
     let file = match text {
         "-" | "@-" => {
@@ -168,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_and_params_are_read_as_people_type_them() {
+    fn fields_are_read_as_people_type_them() {
         let field = header("Host: h.example").unwrap();
         assert_eq!((field.name.as_str(), &*field.value), ("host", &b"h.example"[..]));
         assert_eq!(&*header("X-Sig:").unwrap().value, b"");
@@ -176,7 +158,5 @@ mod tests {
         for bad in ["no colon", ": value", "a b: c"] {
             assert!(header(bad).is_err(), "{bad}");
         }
-        assert_eq!(param("webhook_id=a=b").unwrap(), ("webhook_id".to_owned(), "a=b".to_owned()));
-        assert!(param("webhook_id").is_err() && param("=x").is_err());
     }
 }

@@ -17,7 +17,10 @@ use crate::platform::now_ms;
 Examples:
   hook explain last
   hook explain 12 --framework express
-  hook explain --provider github --secret-env S --header 'X-Hub-Signature-256: sha256=…' --body @as-the-app-saw-it.json")]
+  hook explain --provider github --secret-env S --header 'X-Hub-Signature-256: sha256=…' \\
+      --body @as-the-app-saw-it.json
+
+With --secret-env only that secret counts, and every other that hook knows is another one.")]
 pub struct ExplainArgs {
     #[command(flatten)]
     which: Which,

@@ -18,6 +18,7 @@ Examples:
   hook verify --provider slack --secret-env S --url https://h.example/slack \\
       --header 'X-Slack-Signature: v0=…' --header 'X-Slack-Request-Timestamp: 1780000000' --body @body.txt --at 1780000000
 
+With --secret-env only that secret counts, and every other that hook knows is another one.
 Exit codes: 0 valid, 1 not.")]
 pub struct VerifyArgs {
     #[command(flatten)]

@@ -96,7 +96,7 @@ pub fn object(kind: &str, told: &Told<'_>) -> Map<String, Value> {
         "event_type": finding.event_type,
         "verdict": finding.verdict(),
         "reason": signature.reason,
-        "body_covered": signature.body_covered,
+        "body_covered": signature.covers.as_deref().map(|covers| covers == "body"),
         "scheme": signature.scheme,
         "secret": signature.secret,
         "source": signature.source,

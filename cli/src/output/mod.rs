@@ -7,6 +7,7 @@ pub mod explanation;
 pub mod json;
 pub mod line;
 pub mod row;
+pub mod signature;
 
 use crate::activity::Activity;
 

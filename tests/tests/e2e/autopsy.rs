@@ -104,7 +104,7 @@ fn a_request_comes_from_a_file_or_the_command_line() {
     usage(&["--provider", "twilio", "--body", "a=b"], "Twilio signs the URL");
     usage(&["--provider", "strype", "--body", "{}"], "no provider \"strype\"");
     usage(&["--header", "no colon"], "not a header field");
-    usage(&["--secret-env", "NOT_SET", "--body", "{}"], "no secret in NOT_SET");
+    usage(&["--secret-env", "NOT_SET", "--body", "{}"], "has a secret in NOT_SET");
     usage(&["12", "--body", "{}"], "cannot be used with");
 }
 
