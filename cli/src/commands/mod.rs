@@ -7,8 +7,10 @@ mod events;
 mod listen;
 mod login;
 mod logout;
+mod providers;
 mod replay;
 mod schema;
+mod secret;
 mod show;
 mod status;
 
@@ -70,6 +72,8 @@ enum Command {
     Status(status::StatusArgs),
     Doctor(doctor::DoctorArgs),
     Config(config::ConfigArgs),
+    Providers(providers::ProvidersArgs),
+    Secret(secret::SecretArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -163,6 +167,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Status(args) => status::run(context, &args).await,
         Command::Doctor(args) => doctor::run(context, &args).await,
         Command::Config(args) => config::run(context, &args),
+        Command::Providers(args) => providers::run(context, &args),
+        Command::Secret(args) => secret::run(context, args),
         Command::Schema(args) => schema::run(context, &args),
         Command::Completions(args) => completions::run(context, &args, Cli::command()),
         Command::Relay(_) => Ok(Exit::Done),

@@ -15,9 +15,12 @@ mod hostile;
 mod journal;
 mod output;
 mod property;
+mod providers;
 mod reply;
+mod secrets;
 mod sender;
 mod shared;
+mod signatures;
 mod takeover;
 mod tokens;
 
