@@ -53,7 +53,7 @@ fn a_persons_own_recipes_count_and_a_bad_one_stops_no_other() {
         "{}",
         list.stdout
     );
-    let (file, line) = (shared.join("broken.toml"), "line 16");
+    let (file, line) = (shared.join("broken.toml"), "line 15");
     let said = list.stderr.lines().next().unwrap();
     assert!(said.contains(&file.display().to_string()) && said.contains(line), "{said}");
     assert!(said.contains("\"hmac-sha257\" is not an algorithm; see docs/adding-a-provider.md"), "{said}");
