@@ -63,9 +63,18 @@ impl Page {
 
 /// `hmac-sha256`, or several.
 pub fn algorithms(recipe: &Recipe) -> String {
-    let mut all: Vec<&str> = recipe.signatures().map(|s| s.algorithm).collect();
+    let mut all: Vec<&str> = recipe.signatures().map(|s| algorithm(&s)).collect();
     all.dedup();
     if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+}
+
+/// Recipes have words of their own for what is no algorithm.
+fn algorithm(signature: &SignatureFacts) -> &'static str {
+    match signature.algorithm {
+        "equals" => "a token as it is",
+        "basic" => "user and password",
+        other => other,
+    }
 }
 
 fn signatures(page: &mut Page, recipe: &Recipe) {
@@ -85,7 +94,7 @@ fn signatures(page: &mut Page, recipe: &Recipe) {
 }
 
 fn words(signature: &SignatureFacts) -> String {
-    let mut words = vec![format!("{}: {}", signature.at, signature.algorithm)];
+    let mut words = vec![format!("{}: {}", signature.at, algorithm(signature))];
     if let Some(id) = &signature.id {
         words[0] = format!("{id}: {}", words[0]);
     }
@@ -102,7 +111,7 @@ fn words(signature: &SignatureFacts) -> String {
     }
     words.push(match signature.tolerance {
         Some(tolerance) => format!("refused when older than {}", text::span(tolerance)),
-        None => "never too old".to_owned(),
+        None => "its age is not looked at".to_owned(),
     });
     if signature.fetched_key {
         words.push("checked with a key that it publishes".to_owned());
@@ -119,8 +128,10 @@ fn secret(page: &mut Page, recipe: &Recipe, known: &[Secret]) {
         if !facts.env.is_empty() {
             page.say("", &format!("read from {}", facts.env.join(", ")));
         }
+        let published = recipe.signatures().all(|s| s.fetched_key);
         match known.first() {
             Some(secret) => page.say("", &format!("known: {} ({})", secret.shown(), secret.source)),
+            None if published => {}
             None => page.say("", &format!("none is known here. next: hook secret set {}", recipe.slug)),
         }
     }
