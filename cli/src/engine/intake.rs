@@ -232,7 +232,7 @@ impl Engine {
             return None;
         };
         if let Some(replier) = &replier {
-            deadline::watch(self, endpoint, replier, row.clone());
+            deadline::watch(self, endpoint, replier, row.clone(), endpoint.options.reply_within);
         }
         let live = Live { id: incoming.id, row, body, path, replier, ticket, attempt };
         Some(Delivery { lane, live })
