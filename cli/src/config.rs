@@ -61,8 +61,7 @@ pub struct EndpointEntry {
     pub name: Option<String>,
     #[serde(default, alias = "forward_to")]
     pub forward_to: OneOrMany,
-    /// Of later use: who sends, and the environment variable that holds its secret.
-    #[allow(dead_code, reason = "accepted so that one file serves every version")]
+    /// Who sends, and the environment variable that holds its secret.
     pub provider: Option<String>,
     #[allow(dead_code, reason = "accepted so that one file serves every version")]
     #[serde(default, alias = "secret_env")]

@@ -19,6 +19,7 @@ pub mod json;
 pub mod output;
 pub mod platform;
 pub mod prefilter;
+pub mod provider;
 pub mod sanitize;
 pub mod session;
 pub mod subject;

@@ -14,6 +14,8 @@ use super::{Engine, Lane};
 
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// The provider that a person named for it.
+    pub provider: Option<String>,
     pub routes: Vec<ForwardTo>,
     pub shape: Shape,
     pub insecure: bool,

@@ -13,6 +13,7 @@ use crate::filter::Filter;
 use crate::forward::attempt::EventBody;
 use crate::journal::{self, BodyKey, Commit, EventRow, Handled, Kind, NewAttempt, NewEvent, State};
 use crate::platform::now_ms;
+use crate::provider::check::{Asked, Checked};
 use crate::session::Replier;
 use crate::subject;
 use bytes::Bytes;
@@ -102,6 +103,7 @@ impl Engine {
             Body::Memory(bytes) => (Some(bytes.clone()), Vec::new()),
             Body::Parts(kept) => (None, std::mem::take(kept)),
         };
+        let checked = self.check(endpoint, &incoming, memory.as_ref()).await;
         let event = NewEvent {
             head: std::mem::take(&mut incoming.head),
             body: memory.clone(),
@@ -114,6 +116,7 @@ impl Engine {
             target: target.clone(),
             state: plan.state,
             hand_over: incoming.hand_over,
+            checked,
         };
         let id = event.head.id.clone();
         let event = Arc::new(event);
@@ -145,6 +148,20 @@ impl Engine {
             }
         };
         Some(Taken { commit, delivery })
+    }
+
+    /// Who sent it, and whether its signature is right now that it comes.
+    async fn check(&self, endpoint: &Endpoint, incoming: &Incoming, memory: Option<&Bytes>) -> Checked {
+        let body = match memory {
+            Some(body) => body.clone(),
+            None => {
+                let key = BodyKey::Parts(incoming.head.id.clone());
+                self.journal.read(move |c| key.read(c, usize::MAX)).await.unwrap_or_default().into()
+            }
+        };
+        let pinned = endpoint.options.provider.as_deref();
+        let asked = Asked { endpoint: &endpoint.name, pinned, head: &incoming.head, body: &body };
+        self.checker.check(asked, now_ms())
     }
 
     async fn plan(&self, endpoint: &Endpoint, incoming: &Incoming) -> Plan {
@@ -291,10 +308,11 @@ fn row(seq: u64, event: NewEvent) -> EventRow {
         state,
         queued: event.hand_over == HandOver::Queued,
         target: event.target,
-        provider: None,
-        event_type: None,
-        provider_event_id: None,
-        verdict: None,
+        verdict: event.checked.verdict().map(str::to_owned),
+        provider: event.checked.provider,
+        event_type: event.checked.event_type,
+        provider_event_id: event.checked.provider_event_id,
+        signature: event.checked.signature.map(Box::new),
         last_status: None,
         last_error: None,
         last_ms: None,

@@ -20,6 +20,7 @@ pub use memory::Reserved;
 
 use crate::activity::{Activity, Trouble};
 use crate::journal::{Journal, JournalError};
+use crate::provider::Checker;
 use memory::Memory;
 
 /// What everything in the engine shares.
@@ -28,6 +29,8 @@ pub struct Engine {
     /// This process, in the journal.
     pub owner: String,
     pub project: String,
+    /// Who sends, and whether it is signed right.
+    pub checker: Arc<Checker>,
     activities: mpsc::UnboundedSender<Activity>,
     /// Outputs show bodies, so activities carry them.
     pub bodies: bool,
@@ -49,10 +52,20 @@ impl Engine {
         journal: Journal,
         owner: String,
         project: String,
+        checker: Arc<Checker>,
         activities: mpsc::UnboundedSender<Activity>,
         bodies: bool,
     ) -> Arc<Self> {
-        Arc::new(Self { journal, owner, project, activities, bodies, memory: Memory::new(), counts: Counts::default() })
+        Arc::new(Self {
+            journal,
+            owner,
+            project,
+            checker,
+            activities,
+            bodies,
+            memory: Memory::new(),
+            counts: Counts::default(),
+        })
     }
 
     pub fn emit(&self, activity: Activity) {

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::State;
 use super::attempts::{self, NewAttempt};
+use crate::provider::check::Checked;
 
 /// Bodies above this many bytes are kept in parts of this size.
 pub const PART: usize = 1024 * 1024;
@@ -31,6 +32,8 @@ pub struct NewEvent {
     /// What an unknown event begins as.
     pub state: State,
     pub hand_over: HandOver,
+    /// What was found about its sender.
+    pub checked: Checked,
 }
 
 /// What recording found and did.
@@ -110,8 +113,8 @@ fn insert(
     let new = connection
         .prepare_cached(
             "INSERT OR IGNORE INTO events (id, origin, parent, project, relay, endpoint, received_at, size, sha256, content_type, state,
-                queued, target, mirror, attempts)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                queued, target, mirror, attempts, provider, event_type, provider_event_id, verdict)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         )?
         .execute(params![
             event.head.id,
@@ -129,6 +132,10 @@ fn insert(
             event.target,
             event.hand_over == HandOver::Copy,
             attempt.unwrap_or(0),
+            event.checked.provider,
+            event.checked.event_type,
+            event.checked.provider_event_id,
+            event.checked.verdict(),
         ])?;
     if new == 0 {
         return Ok(None);
@@ -141,6 +148,11 @@ fn insert(
         body
     ])?;
     body.fill(connection, "contents", "body", seq as i64)?;
+    if let Some(signature) = event.checked.signature.as_ref().and_then(|s| serde_json::to_string(s).ok()) {
+        connection
+            .prepare_cached("INSERT INTO signatures (seq, signature) VALUES (?1, ?2)")?
+            .execute(params![seq, signature])?;
+    }
     Ok(Some(seq))
 }
 

@@ -6,6 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::State;
+use crate::provider::Signature;
 
 /// An event without its body.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct EventRow {
     pub event_type: Option<String>,
     pub provider_event_id: Option<String>,
     pub verdict: Option<String>,
+    /// What was found about its sender and signature; `None` when no provider was recognised.
+    pub signature: Option<Box<Signature>>,
     pub last_status: Option<u16>,
     pub last_error: Option<String>,
     pub last_ms: Option<u64>,
@@ -58,12 +61,12 @@ pub struct Condition {
 /// Narrows to the events that the app never got and still could.
 pub const UNDELIVERED: &str = "state NOT IN ('ended', 'captured') AND state IN ('undelivered', 'held', 'owed')";
 
-const FROM: &str = "FROM events JOIN contents USING (seq)";
+const FROM: &str = "FROM events JOIN contents USING (seq) LEFT JOIN signatures USING (seq)";
 /// Fewer events than this are gathered by an index and put in order; of more, enough are met soon on the way through all.
 const FEW: usize = 1000;
 
 const COLUMNS: &str = "seq, id, origin, project, relay, endpoint, head, size, sha256, content_type, state, queued, target, \
-    provider, event_type, provider_event_id, verdict, last_status, last_error, last_ms, attempts, received_at";
+    provider, event_type, provider_event_id, verdict, last_status, last_error, last_ms, attempts, received_at, signature";
 
 impl EventRow {
     pub fn by_seq(connection: &Connection, seq: u64) -> rusqlite::Result<Option<Self>> {
@@ -110,7 +113,9 @@ impl EventRow {
             (None, Scope::Project(_)) => "INDEXED BY events_project",
             _ => "NOT INDEXED",
         };
-        let mut sql = format!("SELECT {COLUMNS} FROM events {index} JOIN contents USING (seq) WHERE seq {compare} ?");
+        let mut sql = format!(
+            "SELECT {COLUMNS} FROM events {index} JOIN contents USING (seq) LEFT JOIN signatures USING (seq) WHERE seq {compare} ?"
+        );
         let mut values = vec![Value::from(after.unwrap_or(start) as i64)];
         if let Scope::Project(project) = scope {
             sql.push_str(" AND project = ?");
@@ -198,6 +203,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<EventRow> {
     // The column is what is searched, so it is what counts.
     head.received_at = row.get(21)?;
     let state: String = row.get(10)?;
+    let signature: Option<String> = row.get(22)?;
     Ok(EventRow {
         seq: row.get(0)?,
         id: row.get(1)?,
@@ -217,6 +223,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<EventRow> {
         event_type: row.get(14)?,
         provider_event_id: row.get(15)?,
         verdict: row.get(16)?,
+        signature: signature.and_then(|s| serde_json::from_str(&s).ok()),
         last_status: row.get(17)?,
         last_error: row.get(18)?,
         last_ms: row.get(19)?,
@@ -252,6 +259,7 @@ impl EventRow {
             event_type: None,
             provider_event_id: None,
             verdict: None,
+            signature: None,
             last_status: None,
             last_error: None,
             last_ms: None,

@@ -41,6 +41,7 @@ pub fn prune(connection: &Connection, now: u64, keep_ms: u64, keep_bytes: u64) -
             "DELETE FROM attempt_parts WHERE event = ?1",
             "DELETE FROM attempts WHERE event = ?1",
             "DELETE FROM contents WHERE seq = ?1",
+            "DELETE FROM signatures WHERE seq = ?1",
             "DELETE FROM events WHERE seq = ?1",
         ] {
             connection.prepare_cached(sql)?.execute([seq])?;

@@ -29,6 +29,7 @@ fn event(id: u128, hand_over: HandOver, state: State) -> NewEvent {
         target: Some("http://localhost:3000/".into()),
         state,
         hand_over,
+        checked: Default::default(),
     }
 }
 

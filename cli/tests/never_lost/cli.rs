@@ -9,6 +9,7 @@ use hook_cli::activity::Activity;
 use hook_cli::engine::{Endpoint, Engine, Options};
 use hook_cli::forward::Shape;
 use hook_cli::journal::{Journal, Owner};
+use hook_cli::provider::{Checker, Given};
 use hook_cli::session::{Relay, Scheme, Session, Wanted};
 use hook_proto::Settings;
 use tokio::sync::mpsc;
@@ -36,8 +37,10 @@ impl Cli {
         let (emit, activities) = mpsc::unbounded_channel();
         let (journal, owner) =
             (Journal::open(journal).expect("a journal"), Owner::register(journal).expect("an owner"));
-        let engine = Engine::new(journal.clone(), owner.id.clone(), "/project".into(), emit, false);
+        let checker = Checker::load("/project".as_ref(), Given::default()).expect("recipes");
+        let engine = Engine::new(journal.clone(), owner.id.clone(), "/project".into(), Arc::new(checker), emit, false);
         let options = Options {
+            provider: None,
             routes: vec![format!("127.0.0.1:{app}").parse().expect("a target")],
             shape: Shape::default(),
             insecure: false,

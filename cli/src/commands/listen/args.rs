@@ -167,6 +167,7 @@ impl ListenArgs {
         }
         let filter = self.filter.as_ref().or(entry.filter.as_ref()).map(|f| before_forwarding(f)).transpose()?;
         let options = Options {
+            provider: entry.provider.clone(),
             routes,
             shape: Shape { host, headers },
             insecure: self.insecure || entry.insecure == Some(true),

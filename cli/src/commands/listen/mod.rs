@@ -8,6 +8,7 @@ mod screen;
 mod tally;
 mod upkeep;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,7 @@ use crate::filter::Filter;
 use crate::journal::{Journal, Owner};
 use crate::output::{Format, Output, json, line};
 use crate::platform::{self, Signal, Signals};
+use crate::provider::{Checker, Given};
 use crate::session::{self, Relay, Session, Wanted};
 
 /// How long running attempts may go on after the first interrupt.
@@ -216,7 +218,8 @@ async fn set_up(
             .next("hook doctor")
     })?;
     let bodies = args.body || args.verbose > 0 || until.is_some_and(Filter::needs_bodies);
-    let engine = Engine::new(journal.clone(), owner.id.clone(), project.clone(), activities, bodies);
+    let checker = Arc::new(Checker::load(Path::new(&project), Given::default())?);
+    let engine = Engine::new(journal.clone(), owner.id.clone(), project.clone(), checker, activities, bodies);
     let Reached { relay, relay_key, public_base, names, embedded } =
         reach(&journal, &project, &plans, chosen.map(|(relay, _)| relay)).await?;
     let endpoints = endpoints(&engine, &relay_key, &plans, &names)?;

@@ -1,0 +1,5 @@
+-- Apart from the event's row, which is written again whenever its state changes, and in front of no body.
+CREATE TABLE signatures (
+    seq INTEGER PRIMARY KEY,     -- of the event
+    signature TEXT NOT NULL      -- what was found about its sender, as JSON
+);

@@ -1,0 +1,162 @@
+//! One event under the eyes of the recipes, with the secrets that are known for its endpoint.
+
+use std::path::Path;
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use hook_proto::EventHead;
+use hook_providers::{Covers, Event, Known, Recipe, Request, State, Verdict};
+use serde::{Deserialize, Serialize};
+
+use super::{Given, Providers, Secret, Secrets};
+use crate::failure::Failure;
+
+/// Everything that is known, for as long as a command runs.
+pub struct Checker {
+    pub providers: Providers,
+    secrets: RwLock<Secrets>,
+}
+
+/// The event that is asked about.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// Secrets belong to endpoints; empty: to none.
+    pub endpoint: &'a str,
+    /// The provider that was pinned on the endpoint.
+    pub pinned: Option<&'a str>,
+    pub head: &'a EventHead,
+    pub body: &'a [u8],
+}
+
+/// What can be said about an event, for as long as it is looked at.
+pub struct Case<'a> {
+    pub providers: &'a Providers,
+    pub recipe: Option<&'a Recipe>,
+    /// Other recipes that fit just as well.
+    pub also: Vec<&'a Recipe>,
+    pub event: Event,
+    pub request: &'a Request<'a>,
+    pub known: Known<'a>,
+    /// Those of `known`, with where they came from.
+    pub secrets: &'a [Secret],
+    /// Those of other endpoints.
+    pub others: &'a [Secret],
+}
+
+/// What an event's sender and signature were found to be: kept with the event, and shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Signature {
+    /// A word of DESIGN §2; `None` when no provider is recognised.
+    pub verdict: Option<String>,
+    /// Why, as a fragment.
+    pub text: String,
+    /// The word of a cause, for programs; `None` when the signature is right or was not looked into.
+    pub reason: Option<String>,
+    pub body_covered: Option<bool>,
+    pub scheme: Option<String>,
+    /// The secret that matched, as it may be shown, and where it came from.
+    pub secret: Option<String>,
+    pub source: Option<String>,
+    /// Of the signed timestamp, when the event came; negative when it lay ahead.
+    pub age_ms: Option<i64>,
+    pub clock_warning: Option<String>,
+    /// The provider's own id of this delivery.
+    pub delivery_id: Option<String>,
+    /// About real money or data.
+    pub live: Option<bool>,
+    /// Other providers that it may be from.
+    pub also: Vec<String>,
+    /// A key that has to be fetched before the signature can be checked.
+    pub needs: Option<String>,
+}
+
+/// What is written to the journal about an event's sender.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Checked {
+    pub provider: Option<String>,
+    pub event_type: Option<String>,
+    pub provider_event_id: Option<String>,
+    pub signature: Option<Signature>,
+}
+
+impl Checker {
+    pub fn load(project: &Path, given: Given) -> Result<Self, Failure> {
+        Ok(Self { providers: Providers::load(project), secrets: RwLock::new(Secrets::load(project, given)?) })
+    }
+
+    pub fn secrets(&self) -> RwLockReadGuard<'_, Secrets> {
+        self.secrets.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub fn secrets_mut(&self) -> RwLockWriteGuard<'_, Secrets> {
+        self.secrets.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Gathers what is known about an event, and hands it on.
+    pub fn look<T>(&self, asked: Asked<'_>, then: impl FnOnce(&Case<'_>) -> T) -> T {
+        let headers: Vec<(&str, &[u8])> = asked.head.headers.iter().map(|h| (h.name.as_str(), &*h.value)).collect();
+        let request = Request::new(&asked.head.method, &asked.head.url, &headers, asked.body);
+        let pinned = asked.pinned.and_then(|name| self.providers.get(name));
+        let found = hook_providers::identify(self.providers.catalog(), &request, pinned);
+        let secrets = self.secrets();
+        let of = found.recipe.map(|r| secrets.of(asked.endpoint, r)).unwrap_or_default();
+        let others = found.recipe.map(|r| secrets.others(asked.endpoint, r)).unwrap_or_default();
+        let known: Vec<_> = of.iter().map(Secret::as_known).collect();
+        let params: Vec<_> = secrets.params().iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        then(&Case {
+            providers: &self.providers,
+            recipe: found.recipe,
+            also: found.also,
+            event: found.event,
+            request: &request,
+            known: Known { secrets: &known, params: &params, live_keys: &[] },
+            secrets: &of,
+            others: &others,
+        })
+    }
+
+    /// Who sent it, and whether the signature is right. `now_ms` is when it came.
+    pub fn check(&self, asked: Asked<'_>, now_ms: u64) -> Checked {
+        self.look(asked, |case| case.checked(now_ms))
+    }
+}
+
+impl Case<'_> {
+    pub fn checked(&self, now_ms: u64) -> Checked {
+        let Some(recipe) = self.recipe else { return Checked::default() };
+        let verdict = hook_providers::verify(recipe, self.request, &self.known, now_ms);
+        Checked {
+            provider: Some(recipe.slug.clone()),
+            event_type: self.event.full_type(),
+            provider_event_id: self.event.id.clone(),
+            signature: Some(self.signature(&verdict)),
+        }
+    }
+
+    /// A verdict in the form that is kept.
+    pub fn signature(&self, verdict: &Verdict) -> Signature {
+        let secret = verdict.secret.and_then(|i| self.secrets.get(i));
+        let matched = matches!(verdict.state, State::Valid | State::Stale);
+        Signature {
+            verdict: Some(verdict.state.word().to_owned()),
+            text: verdict.reason.clone(),
+            reason: None,
+            body_covered: matched.then_some(verdict.covers == Covers::Body),
+            scheme: verdict.scheme.clone(),
+            secret: secret.map(Secret::shown),
+            source: secret.map(|s| s.source.to_string()),
+            age_ms: verdict.age_ms,
+            clock_warning: verdict.clock_warning.clone(),
+            delivery_id: self.event.delivery.clone(),
+            live: self.event.live,
+            also: self.also.iter().map(|r| r.slug.clone()).collect(),
+            needs: verdict.needs.as_ref().map(|n| n.url.clone()),
+        }
+    }
+}
+
+impl Checked {
+    pub fn verdict(&self) -> Option<&str> {
+        self.signature.as_ref()?.verdict.as_deref()
+    }
+}
