@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::journal::{Attempt, EventRow};
+use crate::provider::sender::Judgement;
 
 #[derive(Debug, Clone)]
 pub enum Activity {
@@ -44,6 +45,8 @@ pub enum Activity {
     Slow {
         event: Arc<EventRow>,
         after: Duration,
+        /// When its provider gives up: `slack gives up after 3 s`.
+        limit: Option<String>,
     },
     /// The sender left before its reply.
     SenderLeft {
@@ -131,6 +134,8 @@ pub struct Tried {
     /// The beginning of the answer, or all that is kept when bodies are shown.
     pub body: Bytes,
     pub heard: Heard,
+    /// What the sender makes of it.
+    pub judgement: Judgement,
 }
 
 /// What the sender heard of this attempt.

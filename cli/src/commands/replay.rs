@@ -17,6 +17,7 @@ use crate::journal::{
 };
 use crate::output::{Format, advice, json, row};
 use crate::platform::now_ms;
+use crate::provider::sender::Judgement;
 use crate::session::tls_config;
 use crate::target::{self, ForwardTo, LeavesTarget, Target};
 use crate::units;
@@ -272,16 +273,19 @@ async fn print(
     mut body: Vec<u8>,
 ) -> Result<(), Failure> {
     let (seq, n) = (row.seq, attempt.n);
+    // No sender waits for a replay.
+    let unjudged = Judgement::default();
     if args.output == Format::Json {
         if args.body {
             body = journal.read(move |c| BodyKey::Attempt(seq, n).read(c, usize::MAX)).await?;
         }
         let bodies = json::Bodies { shown: args.body, limit: None };
-        context.ui.data(&json::line_of(&json::attempt(row, attempt, bodies, Some(&body), Heard::Nothing)));
+        let object = json::attempt(row, attempt, bodies, Some(&body), Heard::Nothing, &unjudged);
+        context.ui.data(&json::line_of(&object));
         return Ok(());
     }
     context.ui.text(&row::attempt_line(row, attempt, context.ui.out));
-    if let Some(mut advice) = advice::on(row, attempt, &body, Heard::Nothing) {
+    if let Some(mut advice) = advice::on(row, attempt, &body, Heard::Nothing, &unjudged) {
         if let Some(to) = &args.to {
             advice.next = format!("hook replay {seq} --to {to}");
         }

@@ -8,6 +8,8 @@ use crate::journal::{self, BodyKey, State};
 use crate::output::Format;
 use crate::output::detail::{self, Extent};
 use crate::output::json::{self, Bodies};
+use crate::platform;
+use crate::provider::{Providers, sender};
 use crate::text;
 use crate::ui::Ink;
 
@@ -60,11 +62,15 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
         context.ui.text("");
         context.ui.text(detail::request(&row, &body, Extent::All, paint).trim_end());
     }
+    let providers = Providers::load(&platform::project_dir());
+    let recipe = row.provider.as_deref().and_then(|name| providers.get(name));
     for attempt in attempts {
         let n = attempt.n;
         let answer = journal.read(move |c| BodyKey::Attempt(seq, n).read(c, usize::MAX)).await?;
         if args.output == Format::Json {
-            context.ui.data(&json::line_of(&json::attempt(&row, &attempt, bodies, Some(&answer), Heard::App)));
+            let judgement = sender::judge(recipe, &attempt, Heard::App);
+            let object = json::attempt(&row, &attempt, bodies, Some(&answer), Heard::App, &judgement);
+            context.ui.data(&json::line_of(&object));
             continue;
         }
         let took = attempt.ms.map_or_else(String::new, |ms| format!("  {ms} ms"));

@@ -12,6 +12,7 @@ use super::Engine;
 use super::endpoint::Endpoint;
 use crate::activity::Activity;
 use crate::journal::EventRow;
+use crate::provider::sender;
 use crate::session::{Replier, WeakReplier};
 
 /// Those that were answered are swept out when there are so many.
@@ -81,7 +82,8 @@ async fn run(engine: Arc<Engine>, endpoint: Arc<Endpoint>) {
 async fn up(engine: Arc<Engine>, endpoint: Arc<Endpoint>, replier: Replier, waiting: Waiting) {
     let Waiting { row: event, within: after, .. } = waiting;
     if replier.by_hook(endpoint.options.queued_status, &event.id, "queued", "").await {
-        engine.emit(Activity::Slow { event, after });
+        let limit = sender::gives_up(engine.recipe(&event));
+        engine.emit(Activity::Slow { event, after, limit });
     }
 }
 

@@ -15,6 +15,7 @@ use crate::forward::attempt::{self, EventBody, Outcome, Try};
 use crate::forward::{ConnectError, Connection};
 use crate::journal::{self, Attempt, AttemptEnd, BodyKey, EventRow, Kind, NewAttempt, State, Turn};
 use crate::platform::now_ms;
+use crate::provider::sender;
 use crate::session::Replier;
 
 /// How long until an event that another process is at is looked at again.
@@ -347,5 +348,6 @@ async fn show_end(lane: &Lane, row: Arc<EventRow>, n: u32, begun: NewAttempt, mu
         Bytes::from(std::mem::take(&mut shown.body))
     };
     let attempt = Attempt::ended(n, begun, shown);
-    engine.emit(Activity::Attempt(Box::new(Tried { row, attempt, body, heard })));
+    let judgement = sender::judge(engine.recipe(&row), &attempt, heard);
+    engine.emit(Activity::Attempt(Box::new(Tried { row, attempt, body, heard, judgement })));
 }

@@ -14,6 +14,7 @@ use crate::forward::attempt::EventBody;
 use crate::journal::{self, BodyKey, Commit, EventRow, Handled, Kind, NewAttempt, NewEvent, State};
 use crate::platform::now_ms;
 use crate::provider::check::{Asked, Checked};
+use crate::provider::sender;
 use crate::session::Replier;
 use crate::subject;
 use bytes::Bytes;
@@ -249,7 +250,8 @@ impl Engine {
             return None;
         };
         if let Some(replier) = &replier {
-            deadline::watch(self, endpoint, replier, row.clone(), endpoint.options.reply_within);
+            let within = sender::reply_within(endpoint.options.reply_within, self.recipe(&row));
+            deadline::watch(self, endpoint, replier, row.clone(), within);
         }
         let live = Live { id: incoming.id, row, body, path, replier, ticket, attempt };
         Some(Delivery { lane, live })

@@ -45,6 +45,13 @@ pub fn settled_line(row: &EventRow, paint: Paint) -> String {
     line(row, row.head.received_at, "---", word, "", paint)
 }
 
+/// What is said behind a line: ` ⚠ slack gives up at 3 s and sends again`.
+pub fn marks(warning: Option<&str>, paint: Paint) -> String {
+    warning.map_or_else(String::new, |warning| {
+        format!("  {}", paint.ink(Ink::Warn, format!("{} {warning}", paint.sign("⚠"))))
+    })
+}
+
 fn line(row: &EventRow, at: u64, status: &str, took: &str, word: &str, paint: Paint) -> String {
     let path = crate::subject::path(&row.head);
     format!(

@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod secrets;
+pub mod sender;
 
 use std::path::{Path, PathBuf};
 

@@ -45,7 +45,7 @@ impl Cli {
             shape: Shape::default(),
             insecure: false,
             timeout: Duration::from_secs(60),
-            reply_within: REPLY_WITHIN,
+            reply_within: Some(REPLY_WITHIN),
             respond: setup.respond.then_some(202),
             queued_status: 200,
             hold: setup.hold,

@@ -53,7 +53,7 @@ pub struct ListenArgs {
     /// How long an attempt may take [default: 10m]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub timeout: Option<Duration>,
-    /// Tell the sender 200 after this long, whatever the app does [default: 25s]
+    /// Tell the sender 200 after this long, whatever the app does [default: a tenth less than its provider waits, else 25s]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub reply_within: Option<Duration>,
     /// Answer every sender with this status at once, and forward behind it
@@ -111,7 +111,6 @@ pub struct Plan {
 }
 
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
-const DEFAULT_REPLY_WITHIN: Duration = Duration::from_secs(25);
 
 impl ListenArgs {
     /// The endpoints that are meant: those of hook.toml, or the one that the flags describe.
@@ -172,7 +171,7 @@ impl ListenArgs {
             shape: Shape { host, headers },
             insecure: self.insecure || entry.insecure == Some(true),
             timeout: self.timeout.or(from_file(&entry.timeout)?).unwrap_or(DEFAULT_TIMEOUT),
-            reply_within: self.reply_within.or(from_file(&entry.reply_within)?).unwrap_or(DEFAULT_REPLY_WITHIN),
+            reply_within: self.reply_within.or(from_file(&entry.reply_within)?),
             respond,
             queued_status,
             hold: self.hold || entry.hold == Some(true),
