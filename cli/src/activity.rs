@@ -47,6 +47,13 @@ pub enum Activity {
         after: Duration,
         /// When its provider gives up: `slack gives up after 3 s`.
         limit: Option<String>,
+        /// It asked for a handshake, and heard hook's answer.
+        handshake: bool,
+    },
+    /// Something about the handshake that an event asks for.
+    Handshake {
+        event: Arc<EventRow>,
+        what: Handshake,
     },
     /// The sender left before its reply.
     SenderLeft {
@@ -115,6 +122,16 @@ pub struct App {
     pub undelivered: u64,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handshake {
+    /// hook has no answer for when the app has none: what is lacking.
+    Unanswerable(String),
+    /// The provider handed over a secret, which is kept. As it may be shown.
+    Secret { shown: String },
+    /// It could not be kept, and why.
+    SecretLost(String),
+}
+
 /// An event is in the journal.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -147,6 +164,8 @@ pub enum Heard {
     Queued,
     /// That the app is down or broke off.
     BadGateway,
+    /// hook's answer to a handshake, with this status.
+    Handshake(u16),
     /// Nothing from this attempt.
     Nothing,
 }

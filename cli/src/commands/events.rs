@@ -177,10 +177,10 @@ async fn print(
     let line = match last {
         Some(attempt) => {
             let warning = sender::judge(recipe, attempt, Heard::App).warning;
-            let marks = row::marks(warning.as_deref(), context.ui.out);
+            let marks = row::marks(&row, warning.as_deref(), context.ui.out);
             row::attempt_line_at(&row, attempt, row.head.received_at, context.ui.out) + &marks
         }
-        None => row::settled_line(&row, context.ui.out),
+        None => row::settled_line(&row, context.ui.out) + &row::marks(&row, None, context.ui.out),
     };
     let line =
         if matches!(args.since, Some(since) if since < Duration::from_secs(86_400)) || is_today(row.head.received_at) {

@@ -250,6 +250,7 @@ async fn send(
                 body: EventBody::Journal(BodyKey::Event(seq), Vec::new()),
                 path,
                 replay: true,
+                only_2xx: false,
                 timeout,
                 shape,
             };

@@ -4,7 +4,7 @@ use super::Context;
 use crate::activity::Heard;
 use crate::event_ref;
 use crate::failure::{Exit, Failure};
-use crate::journal::{self, BodyKey, State};
+use crate::journal::{self, BodyKey, EventRow, Journal, State};
 use crate::output::Format;
 use crate::output::detail::{self, Extent};
 use crate::output::json::{self, Bodies};
@@ -59,6 +59,9 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
         let head = format!("#{} {}  {}{from}", row.seq, row.id, text::date_and_clock(row.head.received_at));
         context.ui.text(&paint.ink(Ink::Bold, crate::sanitize::sanitize(&head)));
         context.ui.text(&format!("{}  {}", crate::sanitize::sanitize(&row.head.url), state_words(row.state)));
+        if let Some(duplicates) = duplicates(&journal, &row).await? {
+            context.ui.text(&duplicates);
+        }
         context.ui.text("");
         context.ui.text(detail::request(&row, &body, Extent::All, paint).trim_end());
     }
@@ -87,6 +90,17 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// The first of its kind, or the later ones.
+async fn duplicates(journal: &Journal, row: &EventRow) -> Result<Option<String>, Failure> {
+    if let Some(first) = row.duplicate_of {
+        return Ok(Some(format!("duplicate of #{first}")));
+    }
+    let event = row.clone();
+    let later = journal.read(move |c| journal::duplicates_of(c, &event)).await?;
+    let numbers: Vec<String> = later.iter().map(|seq| format!("#{seq}")).collect();
+    Ok((!numbers.is_empty()).then(|| format!("sent again as {}", numbers.join(", "))))
+}
+
 fn state_words(state: State) -> &'static str {
     match state {
         State::Owed => "waits for your app",
@@ -98,5 +112,7 @@ fn state_words(state: State) -> &'static str {
         State::Recorded => "recorded; its sender was answered before",
         State::Refused => "kept; its path leaves the target's own",
         State::Retrying => "failed; will be tried again",
+        State::Deduped => "a duplicate; its sender got the first one's answer",
+        State::Handshake => "a handshake; hook answered in your app's place",
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Engine;
 use super::endpoint::Endpoint;
+use super::handshake::Question;
 use crate::activity::Activity;
 use crate::journal::EventRow;
 use crate::provider::sender;
@@ -36,6 +37,8 @@ struct Waiting {
     replier: WeakReplier,
     row: Arc<EventRow>,
     within: Duration,
+    /// It wants an answer of its provider's own form.
+    question: Option<Arc<Question>>,
 }
 
 impl Waits for Waiting {
@@ -44,10 +47,18 @@ impl Waits for Waiting {
     }
 }
 
-pub fn watch(engine: &Arc<Engine>, endpoint: &Arc<Endpoint>, replier: &Replier, row: Arc<EventRow>, within: Duration) {
+pub fn watch(
+    engine: &Arc<Engine>,
+    endpoint: &Arc<Endpoint>,
+    replier: &Replier,
+    row: Arc<EventRow>,
+    within: Duration,
+    question: Option<Arc<Question>>,
+) {
     let deadlines = &endpoint.deadlines;
     let mut state = deadlines.lock();
-    let sooner = state.waiting.push(Instant::now() + within, Waiting { replier: replier.downgrade(), row, within });
+    let sooner =
+        state.waiting.push(Instant::now() + within, Waiting { replier: replier.downgrade(), row, within, question });
     if !std::mem::replace(&mut state.watched, true) {
         tokio::spawn(run(engine.clone(), endpoint.clone()));
     } else if sooner {
@@ -80,10 +91,15 @@ async fn run(engine: Arc<Engine>, endpoint: Arc<Endpoint>) {
 }
 
 async fn up(engine: Arc<Engine>, endpoint: Arc<Endpoint>, replier: Replier, waiting: Waiting) {
-    let Waiting { row: event, within: after, .. } = waiting;
-    if replier.by_hook(endpoint.options.queued_status, &event.id, "queued", "").await {
+    let Waiting { row: event, within: after, question, .. } = waiting;
+    let handshake = question.is_some();
+    let told = match question {
+        Some(question) => question.answer(&replier, &event).await,
+        None => replier.by_hook(endpoint.options.queued_status, &event.id, "queued", "").await,
+    };
+    if told {
         let limit = sender::gives_up(engine.recipe(&event));
-        engine.emit(Activity::Slow { event, after, limit });
+        engine.emit(Activity::Slow { event, after, limit, handshake });
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Options {
     pub concurrency: Option<usize>,
     pub filter: Option<Filter>,
     pub max_backlog: Option<usize>,
+    /// Duplicates of what the app took are answered as that was.
+    pub dedupe: bool,
     pub mirror: bool,
 }
 

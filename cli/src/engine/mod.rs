@@ -3,10 +3,12 @@
 mod deadline;
 mod deliver;
 mod endpoint;
+mod handshake;
 mod intake;
 mod lane;
 mod memory;
 mod queue;
+mod reply;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -6,6 +6,7 @@ mod body;
 mod client;
 mod request;
 
+pub use answer::end_to_end;
 pub use attempt::{Outcome, Try};
 pub use client::{Client, ConnectError, Connection};
 pub use request::{HostField, Shape};

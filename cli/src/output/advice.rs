@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::activity::Heard;
+use crate::activity::{Handshake, Heard};
 use crate::journal::{Attempt, EventRow};
 use crate::provider::sender::Judgement;
 use crate::sanitize::{cut, sanitize, sanitize_bytes};
@@ -117,14 +117,38 @@ fn on_status(row: &EventRow, attempt: &Attempt, body: &[u8], judgement: &Judgeme
 }
 
 /// What is said when the reply deadline passes. `limit` is when the provider gives up.
-pub fn slow(seq: u64, after: Duration, limit: Option<&str>) -> Advice {
-    let then =
-        limit.map_or("The sender got 200 from hook".to_owned(), |limit| format!("{limit}; it got 200 from hook"));
+pub fn slow(seq: u64, after: Duration, limit: Option<&str>, handshake: bool) -> Advice {
+    let got = if handshake { "got hook's answer to its handshake" } else { "got 200 from hook" };
+    let then = limit.map_or(format!("The sender {got}"), |limit| format!("{limit}; it {got}"));
     Advice {
         fact: format!("your app has not answered in {}. {then}, the attempt goes on.", text::span(after)),
         then: None,
         next: answer_first(seq),
     }
+}
+
+/// What is said of a handshake besides how its attempt ended.
+pub fn on_handshake(row: &EventRow, what: &Handshake) -> Advice {
+    let provider = sanitize(row.provider.as_deref().unwrap_or("the sender"));
+    let endpoint = sanitize(&row.endpoint);
+    let (fact, next) = match what {
+        Handshake::Unanswerable(lacking) => (
+            format!(
+                "{provider} asks for a handshake. If your app does not answer it, hook cannot: {}.",
+                sanitize(lacking)
+            ),
+            format!("hook secret set {provider}"),
+        ),
+        Handshake::Secret { shown } => (
+            format!("{provider} handed over a secret ({}). It is kept for \"{endpoint}\".", sanitize(shown)),
+            format!("if you registered nothing just now: hook secret remove {endpoint}/{provider}"),
+        ),
+        Handshake::SecretLost(why) => (
+            format!("{provider} handed over a secret, and it could not be kept: {}", sanitize(why)),
+            format!("hook show {}", row.seq),
+        ),
+    };
+    Advice { fact, then: None, next }
 }
 
 /// What to do about an answer that looks like success, and is none to this sender. Of a slow one it was said before.

@@ -8,7 +8,7 @@ use hook_proto::{Header, HeaderList};
 use serde_json::{Map, Value, json};
 
 use super::advice;
-use crate::activity::{Activity, AppState, Heard, Trouble};
+use crate::activity::{Activity, AppState, Handshake, Heard, Trouble};
 use crate::failure::Failure;
 use crate::journal::{Attempt, EventRow};
 use crate::platform::now_ms;
@@ -124,8 +124,19 @@ fn lines(activity: &Activity, bodies: Bodies) -> Vec<Value> {
         Activity::Attempt(tried) => {
             vec![attempt(&tried.row, &tried.attempt, bodies, Some(&tried.body), tried.heard, &tried.judgement)]
         }
-        Activity::Slow { event, after, limit } => {
-            let advice = advice::slow(event.seq, *after, limit.as_deref());
+        Activity::Handshake { event, what } => {
+            let code = match what {
+                Handshake::Unanswerable(_) => "handshake",
+                Handshake::Secret { .. } | Handshake::SecretLost(_) => "secret",
+            };
+            let advice = advice::on_handshake(event, what);
+            line(
+                "error",
+                json!({"code": code, "message": advice.fact, "next": advice.next, "fatal": false, "event_seq": event.seq}),
+            )
+        }
+        Activity::Slow { event, after, limit, handshake } => {
+            let advice = advice::slow(event.seq, *after, limit.as_deref(), *handshake);
             line(
                 "error",
                 json!({"code": "slow", "message": advice.fact, "next": advice.next, "fatal": false, "event_seq": event.seq}),
@@ -181,7 +192,7 @@ pub fn event(row: &EventRow, bodies: Bodies, body: Option<&[u8]>) -> Value {
             "age_s": null,
             "text": null,
         },
-        "duplicate_of": null,
+        "duplicate_of": row.duplicate_of,
     });
     if let (true, Value::Object(map)) = (bodies.shown, &mut object) {
         map.insert("headers".into(), headers(&row.head.headers));

@@ -111,9 +111,13 @@ impl LineLog {
                 }
             }
             Activity::Attempt(tried) => self.attempt(tried),
-            Activity::Slow { event, after, limit } => {
+            Activity::Slow { event, after, limit, handshake } => {
                 self.status(&format!("{}  #{}", text::clock(crate::platform::now_ms()), event.seq));
-                self.advice(&advice::slow(event.seq, *after, limit.as_deref()));
+                self.advice(&advice::slow(event.seq, *after, limit.as_deref(), *handshake));
+            }
+            Activity::Handshake { event, what } => {
+                self.status(&format!("{}  #{}", text::clock(crate::platform::now_ms()), event.seq));
+                self.advice(&advice::on_handshake(event, what));
             }
             Activity::SenderLeft { event } => {
                 self.status(&format!("#{} the sender left before its reply.", event.seq));
@@ -256,7 +260,8 @@ impl LineLog {
 
     fn settled(&mut self, row: &EventRow, no_route: Option<&str>) {
         self.end_row();
-        self.ui.text(&row::settled_line(row, self.ui.out));
+        let marks = row::marks(row, None, self.ui.out);
+        self.ui.text(&format!("{}{marks}", row::settled_line(row, self.ui.out)));
         if self.verbose > 0 {
             let body = self.take_body(row.seq);
             self.block(&detail::request(row, &body, self.extent(), self.ui.out));
@@ -288,7 +293,7 @@ impl LineLog {
         if advice.as_ref().map(|a| &a.fact) != self.same.as_ref().map(|s| &s.fact) {
             self.end_row();
         }
-        let marks = row::marks(judgement.warning.as_deref(), self.ui.out);
+        let marks = row::marks(&tried.row, judgement.warning.as_deref(), self.ui.out);
         self.ui.text(&format!("{}{marks}", row::attempt_line(&tried.row, &tried.attempt, self.ui.out)));
         if self.verbose > 0 {
             let request = self.take_body(tried.row.seq);

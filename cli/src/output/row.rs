@@ -45,11 +45,11 @@ pub fn settled_line(row: &EventRow, paint: Paint) -> String {
     line(row, row.head.received_at, "---", word, "", paint)
 }
 
-/// What is said behind a line: ` ⚠ slack gives up at 3 s and sends again`.
-pub fn marks(warning: Option<&str>, paint: Paint) -> String {
-    warning.map_or_else(String::new, |warning| {
-        format!("  {}", paint.ink(Ink::Warn, format!("{} {warning}", paint.sign("⚠"))))
-    })
+/// What is said behind a line: `duplicate of #3  ⚠ slack gives up at 3 s and sends again`.
+pub fn marks(row: &EventRow, warning: Option<&str>, paint: Paint) -> String {
+    let duplicate = row.duplicate_of.map(|first| paint.ink(Ink::Dim, format!("duplicate of #{first}")));
+    let warning = warning.map(|warning| paint.ink(Ink::Warn, format!("{} {warning}", paint.sign("⚠"))));
+    duplicate.into_iter().chain(warning).map(|mark| format!("  {mark}")).collect()
 }
 
 fn line(row: &EventRow, at: u64, status: &str, took: &str, word: &str, paint: Paint) -> String {

@@ -56,6 +56,7 @@ pub fn judge(recipe: Option<&Recipe>, attempt: &Attempt, heard: Heard) -> Judgem
     let got = match heard {
         Heard::App => attempt.status.map(Outcome::Status),
         Heard::BadGateway => Some(Outcome::Status(502)),
+        Heard::Handshake(status) => Some(Outcome::Status(status)),
         Heard::Queued | Heard::Nothing => None,
     };
     let Some(recipe) = recipe else {
@@ -79,6 +80,9 @@ pub fn judge(recipe: Option<&Recipe>, attempt: &Attempt, heard: Heard) -> Judgem
         _ => None,
     };
     let then = match (heard, got) {
+        (Heard::Handshake(status), _) if !is_good(attempt) => {
+            Some(format!("{} asked for a handshake, and got hook's answer ({status})", recipe.slug))
+        }
         _ if late && attempt.status.is_some() || success == Some(true) => None,
         (Heard::Queued, _) if !is_good(attempt) => then_queued(recipe),
         (Heard::App, Some(got)) if !is_good(attempt) => Some(then_got(recipe, got, "")),

@@ -53,6 +53,7 @@ impl Cli {
             concurrency: setup.one_at_a_time.then_some(1),
             filter: None,
             max_backlog: None,
+            dedupe: false,
             mirror,
         };
         let relay = Relay { scheme: Scheme::Http, authority: format!("127.0.0.1:{cable}"), token: None, own: None };

@@ -80,6 +80,9 @@ pub struct ListenArgs {
     /// Forward at most the N oldest of what is owed; hold the rest
     #[arg(long, value_name = "N")]
     pub max_backlog: Option<usize>,
+    /// Answer a provider's duplicate of an event that the app took already, and do not forward it
+    #[arg(long, conflicts_with = "mirror")]
+    pub dedupe: bool,
     /// Listen beside another listener: copies of live events, no answer to senders
     #[arg(long, requires = "name")]
     pub mirror: bool,
@@ -179,6 +182,7 @@ impl ListenArgs {
             concurrency: self.concurrency.map(usize::from).or(entry.concurrency).map(|c| c.max(1)),
             filter,
             max_backlog: self.max_backlog.or(entry.max_backlog),
+            dedupe: self.dedupe || entry.dedupe == Some(true),
             mirror: self.mirror,
         };
         let settings = Settings { queued_status: u32::from(queued_status), max_body };

@@ -80,6 +80,8 @@ fn every_answer_is_judged_as_its_sender_does() {
         said("stripe", &down, Heard::Queued),
         said("github", &down, Heard::BadGateway),
         said("dropbox", &down, Heard::BadGateway),
+        said("dropbox", &down, Heard::Handshake(200)),
+        said("slack", &answered(404, 12), Heard::Handshake(200)),
         said("nobody", &down, Heard::BadGateway),
     ];
     insta::assert_snapshot!(all.join("\n"));
@@ -90,7 +92,7 @@ fn a_slow_app_is_told_when_its_sender_gives_up() {
     let providers = providers();
     let said = |provider: &str| {
         let recipe = providers.get(provider);
-        let advice = advice::slow(5, reply_within(None, recipe), gives_up(recipe).as_deref());
+        let advice = advice::slow(5, reply_within(None, recipe), gives_up(recipe).as_deref(), false);
         format!("{provider}\n  │ {}\n  └ next: {}", advice.fact, advice.next)
     };
     insta::assert_snapshot!(["slack", "github", "stripe", "nobody"].map(said).join("\n"));
