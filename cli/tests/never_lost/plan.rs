@@ -62,7 +62,7 @@ pub struct Setup {
 pub enum Sent {
     #[default]
     Events,
-    /// Each event twice, under the same id of the provider's; the CLI settles duplicates (`--dedupe`).
+    /// Each event up to four times, under the same id of the provider's; the CLI settles duplicates (`--dedupe`).
     Duplicates,
     /// Questions that hook answers when the app does not.
     Handshakes,
@@ -77,7 +77,7 @@ pub struct Plan {
 pub fn plans(rule: Rule) -> impl Strategy<Value = Plan> {
     // The broken rules are looked for with what they were found with.
     let odd = u32::from(rule == Rule::Right);
-    let sent = prop_oneof![3 => Just(Sent::Events), odd => Just(Sent::Duplicates), odd => Just(Sent::Handshakes)];
+    let sent = prop_oneof![3 => Just(Sent::Events), 2 * odd => Just(Sent::Duplicates), odd => Just(Sent::Handshakes)];
     let setup = (prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::bool::weighted(0.2), any::<bool>(), sent);
     let setup = setup.prop_map(move |(embedded, hold, respond, one_at_a_time, sent)| Setup {
         // The rules that lose events are about an inbox that outlives its CLI.

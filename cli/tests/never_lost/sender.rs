@@ -40,7 +40,7 @@ impl Sender {
             Sent::Events | Sent::Handshakes => String::new(),
             Sent::Duplicates => format!(
                 "webhook-id: msg_{}\r\nwebhook-timestamp: 1780000000\r\nwebhook-signature: v1,c2lnbmVk\r\n",
-                number / 2
+                number / 4
             ),
         };
         let heard = Arc::new(Mutex::new(Heard::Waiting));
