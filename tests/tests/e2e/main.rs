@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod app;
+mod autopsy;
 mod away;
 mod cli;
 mod crash;
@@ -13,6 +14,7 @@ mod flags;
 mod harness;
 mod hostile;
 mod journal;
+mod order;
 mod output;
 mod property;
 mod providers;
@@ -23,6 +25,7 @@ mod shared;
 mod signatures;
 mod takeover;
 mod tokens;
+mod trigger;
 
 #[test]
 fn no_story_is_forgotten() {
