@@ -17,6 +17,7 @@ mod order;
 mod output;
 mod property;
 mod reply;
+mod resign;
 mod sender;
 mod shared;
 mod takeover;
