@@ -291,7 +291,8 @@ fn a_live_event_leaves_this_machine_only_when_it_is_said() {
     let elsewhere = format!("0.0.0.0:{}", app.port());
     let output = hook.run(["replay", "1", "--to", &elsewhere]).ended_with(1);
     assert!(output.stderr.contains("event 1 is LIVE, about real money or data"), "{}", output.stderr);
-    assert!(output.stderr.contains("next: hook replay … --yes"), "{}", output.stderr);
+    let next = format!("next: hook replay 1 --to http://{elsewhere} --yes");
+    assert!(output.stderr.contains(&next), "{}", output.stderr);
     assert_eq!(app.count(), 2);
     hook.run(["replay", "1", "--to", &elsewhere, "--yes"]).succeeded();
 }
