@@ -4,6 +4,7 @@
 //! `output` as `activity`.
 
 pub mod activity;
+pub mod autopsy;
 mod below;
 pub mod commands;
 pub mod config;
@@ -12,6 +13,7 @@ pub mod engine;
 pub mod event_ref;
 pub mod failure;
 pub mod filter;
+pub mod form;
 pub mod forward;
 pub mod header_arg;
 pub mod journal;

@@ -286,6 +286,7 @@ fn row(recorded: &Recorded, event: NewEvent) -> EventRow {
         duplicate_of: recorded.duplicate.map(|d| d.of),
         id: event.head.id.clone(),
         origin: event.origin.to_owned(),
+        parent: event.parent,
         project: event.project,
         relay: event.relay,
         endpoint: event.endpoint,

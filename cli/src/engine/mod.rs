@@ -8,6 +8,7 @@ mod handshake;
 mod intake;
 mod lane;
 mod memory;
+mod outgoing;
 mod queue;
 mod reply;
 

@@ -26,9 +26,13 @@ fn a_duplicate_is_marked_and_answered_from_the_first() {
     let (hook, app) = (Hook::new(), App::new());
     let screen = Screen::stripe(&hook, &app, &["--dedupe"]);
     for n in 1..=2 {
-        request("POST", &screen.url(), &[("User-Agent", b"Slackbot 1.0"), JSON[0]], r#"{"type":"x","event_id":"Ev1"}"#);
+        // Signed, with a secret that hook does not know: one that is not signed gets no answer of another's.
+        let fields: [(&str, &[u8]); 3] =
+            [("X-Slack-Signature", b"v0=00"), ("X-Slack-Request-Timestamp", b"1780000000"), JSON[0]];
+        request("POST", &screen.url(), &fields, r#"{"type":"x","event_id":"Ev1"}"#);
         screen.line(n);
     }
+    assert_eq!(app.count(), 1);
     assert_snapshot!(screen.interrupted());
 }
 

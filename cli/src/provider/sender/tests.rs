@@ -11,6 +11,7 @@ fn providers() -> Providers {
 
 fn attempt(kind: &str, status: Option<u16>, error: Option<&str>, ms: u64) -> Attempt {
     Attempt {
+        signing: None,
         n: 1,
         kind: kind.into(),
         target: "http://localhost:3000/webhooks".into(),
