@@ -6,6 +6,7 @@ use std::str::FromStr;
 use http::uri::{Authority, PathAndQuery};
 
 use crate::below::stays_below;
+use crate::failure::Failure;
 
 /// A URL to forward to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -130,6 +131,12 @@ impl Target {
         self.port == if self.tls { 443 } else { 80 }
     }
 
+    /// Whether it is this machine for sure.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host.trim_matches(['[', ']']);
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
     /// Host and port, always both.
     pub fn host_port(&self) -> String {
         format!("{}:{}", self.host, self.port)
@@ -176,6 +183,21 @@ impl fmt::Display for Target {
             Some(query) => write!(f, "?{query}"),
             None => Ok(()),
         }
+    }
+}
+
+/// `--app-url`: scheme, host and perhaps a path.
+pub fn app_url(text: &str) -> Result<Target, Failure> {
+    let shown = crate::sanitize::sanitize(text);
+    let bad = |why: &str| {
+        Failure::usage(format!("\"{shown}\" is not a URL that an app can have ({why})."))
+            .next("--app-url https://shop.example/webhooks/twilio")
+    };
+    let url: Target = text.parse().map_err(|bad_target: BadTarget| bad(bad_target.reason))?;
+    match (text.contains("://"), &url.query) {
+        (false, _) => Err(bad("it begins with http:// or https://")),
+        (true, Some(_)) => Err(bad("it has no query")),
+        (true, None) => Ok(url),
     }
 }
 
@@ -258,6 +280,14 @@ mod tests {
             assert_eq!(target("3000/hooks").join(rest, None), Err(LeavesTarget), "{rest}");
         }
         assert!(target("3000/hooks").join("/../hooks/x", None).is_ok(), "it comes back");
+    }
+
+    #[test]
+    fn an_app_url_is_a_whole_url() {
+        assert_eq!(app_url("https://Shop.example/a").unwrap().to_string(), "https://shop.example/a");
+        for bad in ["3000", "shop.example", "https://shop.example/?q", "ftp://x"] {
+            assert!(app_url(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

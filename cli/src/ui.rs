@@ -145,6 +145,7 @@ impl Paint {
 pub struct Ui {
     pub out: Paint,
     pub err: Paint,
+    pub stdout_is_terminal: bool,
     pub stderr_is_terminal: bool,
     closed: AtomicBool,
     /// Data that is to be written in one go.
@@ -166,6 +167,7 @@ impl Ui {
         Self {
             out: Paint::new(surroundings.color(choice, surroundings.stdout_is_terminal), surroundings.ascii),
             err: Paint::new(surroundings.color(choice, surroundings.stderr_is_terminal), surroundings.ascii),
+            stdout_is_terminal: surroundings.stdout_is_terminal,
             stderr_is_terminal: surroundings.stderr_is_terminal,
             closed: AtomicBool::new(false),
             held: Mutex::default(),
@@ -207,6 +209,24 @@ impl Ui {
         // In one piece, so that what a person types meanwhile is not in the middle of it. With standard error gone there is
         // nobody to tell.
         let _ = io::stderr().lock().write_all(format!("{}\n", self.err.signs(line)).as_bytes());
+    }
+
+    /// Asks a person yes or no; `None` when nobody is there to answer.
+    pub fn ask(&self, question: &str) -> Option<bool> {
+        let answer = self.answer(&format!("{question} [y/N]"))?;
+        Some(matches!(answer.as_str(), "y" | "Y" | "yes"))
+    }
+
+    /// What a person answers to a question, in a line; `None` when nobody is there.
+    pub fn answer(&self, question: &str) -> Option<String> {
+        if !self.stderr_is_terminal || !io::stdin().is_terminal() {
+            return None;
+        }
+        self.write_held();
+        let _ = write!(io::stderr().lock(), "{} ", self.err.signs(question));
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer).ok()?;
+        (read > 0).then(|| answer.trim().to_owned())
     }
 
     /// The terminal shows ^C; what follows begins on a line of its own.

@@ -12,6 +12,7 @@ mod replay;
 mod schema;
 mod show;
 mod status;
+mod trigger;
 mod verify;
 
 use std::ffi::OsString;
@@ -65,6 +66,7 @@ enum Command {
     Events(events::EventsArgs),
     Show(show::ShowArgs),
     Replay(replay::ReplayArgs),
+    Trigger(Box<trigger::TriggerArgs>),
     Verify(verify::VerifyArgs),
     Explain(explain::ExplainArgs),
     /// Run a relay: public URLs, and an inbox that keeps what is sent to them
@@ -162,6 +164,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Events(args) => events::run(context, args).await,
         Command::Show(args) => show::run(context, args).await,
         Command::Replay(args) => Box::pin(replay::run(context, args)).await,
+        Command::Trigger(args) => Box::pin(trigger::run(context, *args)).await,
         Command::Verify(args) => verify::run(context, args).await,
         Command::Explain(args) => explain::run(context, args).await,
         Command::Login(args) => login::run(context, args).await,

@@ -4,8 +4,10 @@ mod answer;
 pub mod attempt;
 mod body;
 mod client;
+mod post;
 mod request;
 
 pub use attempt::{Outcome, Try};
 pub use client::{Client, ConnectError, Connection};
-pub use request::{HostField, Shape};
+pub use post::{PostError, Posted, post};
+pub use request::{HostField, Shape, url_seen};

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::advice;
 use crate::activity::{Activity, AppState, Heard, Sender, Shown, Trouble};
 use crate::failure::Failure;
-use crate::journal::{Attempt, EventRow};
+use crate::journal::{Attempt, EventRow, Signing};
 use crate::platform::now_ms;
 use crate::provider::Signature;
 use crate::text::rfc3339;
@@ -40,7 +40,12 @@ impl JsonLines {
 pub fn failure(failure: &Failure) -> String {
     let trouble =
         Trouble { code: failure.code, message: failure.what.clone(), next: failure.next.first().cloned(), fatal: true };
-    lines(&Activity::Trouble(trouble), Bodies::default()).first().map(line_of).unwrap_or_default()
+    self::trouble(&trouble)
+}
+
+/// Something that goes wrong, or that is to be known, as the `error` object.
+pub fn trouble(trouble: &Trouble) -> String {
+    lines(&Activity::Trouble(trouble.clone()), Bodies::default()).first().map(line_of).unwrap_or_default()
 }
 
 /// One line of JSON in which nothing can act on a terminal: what serde leaves as it is and a terminal obeys is escaped too.
@@ -173,6 +178,7 @@ pub fn event(row: &EventRow, bodies: Bodies, body: Option<&[u8]>) -> Value {
         "id": row.id,
         "endpoint": row.endpoint,
         "origin": row.origin,
+        "parent": row.parent,
         "state": row.state.as_str(),
         "queued": row.queued,
         "provider": row.provider,
@@ -229,6 +235,11 @@ pub fn attempt(row: &EventRow, attempt: &Attempt, bodies: Bodies, body: Option<&
         "event_id": row.id,
         "attempt": attempt.n,
         "kind": attempt.kind,
+        "resigned": matches!(attempt.signing, Some(Signing::Anew | Signing::AnewFor(_))),
+        "forged": match attempt.signing {
+            Some(Signing::Forged(part)) => Some(part.as_str()),
+            _ => None,
+        },
         "target": attempt.target,
         "status": attempt.status,
         "error": attempt.error,

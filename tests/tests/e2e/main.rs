@@ -22,6 +22,7 @@ mod sender;
 mod shared;
 mod takeover;
 mod tokens;
+mod trigger;
 
 #[test]
 fn no_story_is_forgotten() {
