@@ -46,9 +46,9 @@ fn explained(hook: &Hook, case: &Case) -> Value {
     args.extend(case.fields.iter().flat_map(|(name, value)| ["--header".into(), format!("{name}: {value}")]));
     let mut command = hook.command(&args);
     command.env("S", &case.secret);
-    let output = hook_tests::Process::start(&mut command, &case.body).output().succeeded();
-    assert!(!output.stdout.contains(case.secret.trim()), "{}: the secret is shown", case.name);
-    output.of_type("explanation").remove(0)
+    let output = String::from_utf8(software::fed(&mut command, &case.body)).unwrap();
+    assert!(!output.contains(case.secret.trim()), "{}: the secret is shown", case.name);
+    serde_json::from_str(&output).unwrap_or_else(|e| panic!("{}: {e}: {output}", case.name))
 }
 
 /// What is wrong with the answer to a case, if anything.

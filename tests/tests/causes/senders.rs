@@ -55,7 +55,13 @@ pub fn signed(provider: &str, secret: &str, url: &str, kind: &str, body: &[u8]) 
         "github" => {
             vec![("X-GitHub-Event", "push".into()), ("X-Hub-Signature-256", format!("sha256={}", hex(&[body])))]
         }
-        "shopify" => vec![("X-Shopify-Topic", "orders/create".into()), ("X-Shopify-Hmac-Sha256", base64(&[body]))],
+        "shopify" => vec![
+            ("X-Shopify-Topic", "orders/create".into()),
+            ("X-Shopify-Hmac-Sha256", base64(&[body])),
+            ("X-Shopify-Shop-Domain", "a-shop.myshopify.com".into()),
+            ("X-Shopify-API-Version", "2026-07".into()),
+            ("X-Shopify-Webhook-Id", "b54557e4-bdd9-4b37-8a5f-bf7d70bcd043".into()),
+        ],
         "slack" => vec![
             ("X-Slack-Signature", format!("v0={}", hex(&[b"v0:", ts.as_bytes(), b":", body]))),
             ("X-Slack-Request-Timestamp", ts),
@@ -105,5 +111,8 @@ pub fn form(body: &[u8]) -> Vec<(String, String)> {
         String::from_utf8(out).unwrap()
     };
     let text = str::from_utf8(body).unwrap();
-    text.split('&').map(|pair| pair.split_once('=').unwrap()).map(|(name, value)| (decode(name), decode(value))).collect()
+    text.split('&')
+        .map(|pair| pair.split_once('=').unwrap())
+        .map(|(name, value)| (decode(name), decode(value)))
+        .collect()
 }

@@ -1,8 +1,8 @@
 //! The software that breaks requests: two apps that are started once, and programs that are run.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::io::Write;
 
 use hook_tests::{Process, request, wait_for};
 
@@ -70,12 +70,12 @@ fn ask(port: u16, way: &str, kind: &str, body: &[u8]) -> Vec<u8> {
 
 /// What a program writes when it reads this.
 pub fn piped(command: &[&str], input: &[u8]) -> Vec<u8> {
-    let mut child = Command::new(command[0])
-        .args(&command[1..])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|e| panic!("{}: {e}", command[0]));
+    fed(Command::new(command[0]).args(&command[1..]), input)
+}
+
+pub fn fed(command: &mut Command, input: &[u8]) -> Vec<u8> {
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = pipes.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     child.stdin.take().unwrap().write_all(input).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", output.status);
