@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::journal::{Attempt, EventRow};
+use crate::provider::Change;
 
 #[derive(Debug, Clone)]
 pub enum Activity {
@@ -37,6 +38,8 @@ pub enum Activity {
         for_: Duration,
     },
     App(App),
+    /// Secrets were read again because they have changed.
+    Secrets(Vec<Change>),
     Event(Box<Seen>),
     /// An attempt ended.
     Attempt(Box<Tried>),
@@ -74,6 +77,28 @@ pub struct Endpoint {
     pub mirror: bool,
     /// The relay lives in this process.
     pub embedded: bool,
+    /// Whose events are checked: the provider that is pinned, or all whose secrets are known.
+    pub senders: Vec<Sender>,
+    /// The provider that seems to be meant, where no secret is known.
+    pub likely: Option<String>,
+    /// Variables that were given to the app, and where.
+    pub given_to_app: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Sender {
+    pub provider: String,
+    /// The one that signs first.
+    pub secrets: Vec<Shown>,
+    /// What else has to be known about it.
+    pub note: Option<String>,
+}
+
+/// A secret as it may be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    pub secret: String,
+    pub source: String,
 }
 
 #[derive(Debug, Clone)]

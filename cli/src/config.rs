@@ -61,11 +61,14 @@ pub struct EndpointEntry {
     pub name: Option<String>,
     #[serde(default, alias = "forward_to")]
     pub forward_to: OneOrMany,
-    /// Who sends, and the environment variable that holds its secret.
+    /// Who sends.
     pub provider: Option<String>,
-    #[allow(dead_code, reason = "accepted so that one file serves every version")]
+    /// The environment variables that hold its secrets.
     #[serde(default, alias = "secret_env")]
-    pub secret_env: Option<String>,
+    pub secret_env: OneOrMany,
+    /// What its scheme needs besides.
+    #[serde(default)]
+    pub param: BTreeMap<String, String>,
     #[serde(default)]
     pub header: OneOrMany,
     #[serde(default, alias = "host_header")]

@@ -48,6 +48,33 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// Replaces a file in one step and leaves it as open to others as it was; a new one is private.
+pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mode = std::fs::metadata(path).map_or(0o600, |data| data.permissions().mode() & 0o777);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let new = path.with_file_name(name);
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(content)?;
+    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)
+}
+
+/// Whether git leaves a file alone; `None` when it is in no repository, or there is no git.
+pub fn is_git_ignored(path: &Path) -> Option<bool> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty())?;
+    let mut git = std::process::Command::new("git");
+    // A repository may name a program to be run; this one asks for nothing that needs it.
+    git.arg("-C").arg(dir).args(["-c", "core.fsmonitor=false", "check-ignore", "-q", "--"]).arg(path);
+    git.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    match git.status().ok()?.code()? {
+        0 => Some(true),
+        1 => Some(false),
+        _ => None,
+    }
+}
+
 /// Whether nobody but the owner (and the administrator) can read it.
 pub fn is_private(path: &Path) -> io::Result<bool> {
     Ok(std::fs::metadata(path)?.permissions().mode() & 0o077 == 0)
@@ -121,9 +148,19 @@ pub fn open_files_limit() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current
 }
 
+/// Where the command was typed.
+pub fn here() -> PathBuf {
+    std::env::current_dir().and_then(|d| d.canonicalize()).unwrap_or_else(|_| PathBuf::from("/"))
+}
+
+/// A path as a person would write it here: `./.env`.
+pub fn shown(path: &Path) -> String {
+    path.strip_prefix(here()).map_or_else(|_| path.display().to_string(), |below| format!("./{}", below.display()))
+}
+
 /// The project that commands speak of: the nearest directory upwards with a `hook.toml` or a repository, else this one.
 pub fn project_dir() -> PathBuf {
-    let here = std::env::current_dir().and_then(|d| d.canonicalize()).unwrap_or_else(|_| PathBuf::from("/"));
+    let here = here();
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let marked = here
         .ancestors()

@@ -4,9 +4,10 @@ use hook_proto::EventHead;
 
 use crate::filter::{Filter, Subject, SubjectAttempt};
 use crate::journal::{Attempt, EventRow, State};
+use crate::provider::check::Checked;
 
 /// Whether an event that is only known by its request passes (`--filter`).
-pub fn head_matches(filter: &Filter, head: &EventHead, body: &[u8]) -> bool {
+pub fn head_matches(filter: &Filter, head: &EventHead, body: &[u8], checked: &Checked) -> bool {
     let headers = headers(head);
     let path = path(head);
     let content_type = content_type(&headers);
@@ -14,10 +15,10 @@ pub fn head_matches(filter: &Filter, head: &EventHead, body: &[u8]) -> bool {
         id: &head.id,
         seq: 0,
         received_at_ms: head.received_at,
-        provider: None,
-        event_type: None,
-        provider_event_id: None,
-        verdict: None,
+        provider: checked.provider.as_deref(),
+        event_type: checked.event_type.as_deref(),
+        provider_event_id: checked.provider_event_id.as_deref(),
+        verdict: checked.verdict(),
         method: &head.method,
         path: &path,
         headers: &headers,

@@ -135,6 +135,13 @@ impl Paint {
     }
 }
 
+impl Paint {
+    /// A sign that begins a column: words are of the same width.
+    pub fn mark(self, sign: &'static str) -> String {
+        format!("{:<width$}", self.sign(sign), width = if self.ascii { 3 } else { 1 })
+    }
+}
+
 pub struct Ui {
     pub out: Paint,
     pub err: Paint,

@@ -20,6 +20,7 @@ const CONTENT_COLUMNS: &str = "seq, head, body";
 const OPEN_COLUMNS: &str = "event, n, kind, target, owner, started_at";
 const PART_COLUMNS: &str = "id, part, data";
 const ATTEMPT_PART_COLUMNS: &str = "event, n, part, data";
+const SIGNATURE_COLUMNS: &str = "seq, signature";
 
 /// Rows to write beside a good one.
 pub fn holds(data: &[u8]) {
@@ -94,6 +95,7 @@ fn event(value: &[u8]) -> NewEvent {
         endpoint: "shop".into(),
         target: Some("http://localhost:3000/a".into()),
         state: State::Owed,
+        checked: Default::default(),
         hand_over: HandOver::Awaited,
     }
 }
@@ -104,13 +106,14 @@ fn attempt() -> NewAttempt {
 
 /// Any value in any column; one that the table's own rules refuse is not there.
 fn write_row(connection: &Connection, input: &mut Input<'_>) {
-    let (table, columns) = match input.byte() % 6 {
+    let (table, columns) = match input.byte() % 7 {
         0 => ("events", EVENT_COLUMNS),
         1 => ("attempts", ATTEMPT_COLUMNS),
         2 => ("event_parts", PART_COLUMNS),
         3 => ("contents", CONTENT_COLUMNS),
         4 => ("open_attempts", OPEN_COLUMNS),
-        _ => ("attempt_parts", ATTEMPT_PART_COLUMNS),
+        5 => ("attempt_parts", ATTEMPT_PART_COLUMNS),
+        _ => ("signatures", SIGNATURE_COLUMNS),
     };
     let (values, marks): (Vec<_>, Vec<_>) = columns
         .split(", ")

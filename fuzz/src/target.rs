@@ -60,8 +60,10 @@ impl Reading {
             plain = self.decode(&plain);
         }
         let mut segments: Vec<Vec<u8>> = Vec::new();
-        let trimmed = plain.strip_suffix(b"/").unwrap_or(&plain);
-        for segment in trimmed.split(|byte| *byte == b'/' || self.backslashes && *byte == b'\\').skip(1) {
+        let separates = |byte: &u8| *byte == b'/' || self.backslashes && *byte == b'\\';
+        // What ends with a separator is at the place before it.
+        let trimmed = plain.split_last().filter(|(last, _)| separates(last)).map_or(&*plain, |(_, before)| before);
+        for segment in trimmed.split(separates).skip(1) {
             let name = if self.params { segment.split(|b| *b == b';').next().unwrap_or_default() } else { segment };
             match name {
                 b"" if self.merges => {}

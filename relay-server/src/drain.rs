@@ -23,7 +23,10 @@ struct Lost;
 /// Runs for as long as the session holds the endpoint.
 pub async fn run(relay: Arc<Relay>, endpoint: Arc<Endpoint>, route: Route) {
     let mut caught_up = false;
-    while let Ok(whole) = pass(&relay, &endpoint, &route).await {
+    loop {
+        let left = endpoint.left();
+        let Ok(whole) = pass(&relay, &endpoint, &route).await else { return };
+        endpoint.drained(&route, left);
         if !caught_up {
             caught_up = true;
             let frame = ToCli::to_frame(to_cli::Kind::CaughtUp(wire::Route { route: route.number }));

@@ -22,6 +22,10 @@ struct State {
     ledger: Ledger,
     responder: Option<Route>,
     mirrors: Vec<Route>,
+    /// How often something was left to the drain, and how much of that it is through with. While they differ, the inbox may hold
+    /// what the responder has not seen, and nothing younger is handed over past it.
+    left: u64,
+    drained: u64,
     waiting: HashMap<EventId, Arc<Signals>, foldhash::fast::RandomState>,
 }
 
@@ -30,6 +34,14 @@ pub struct HandOverTo {
     pub route: Route,
     pub stream: u64,
     pub state: HandOver,
+}
+
+/// How a live event gets to the responder.
+pub enum Begun {
+    Now(HandOverTo),
+    /// Through the inbox, behind what is older.
+    InTurn,
+    Nobody,
 }
 
 impl Endpoint {
@@ -62,6 +74,7 @@ impl Endpoint {
             return None;
         }
         let old = state.responder.replace(route);
+        state.left += 1;
         if let Some(old) = &old {
             old.backlog.notify_one();
             state.lose_session();
@@ -95,6 +108,40 @@ impl Endpoint {
         let route = state.responder.clone()?;
         let state = state.ledger.hand_over(id, stream)?;
         Some(HandOverTo { route, stream, state })
+    }
+
+    /// Begins the hand-over of a live event, unless older ones are still to be handed over. A responder keeps the events it was
+    /// handed and forwards them after a crash, before it hears of any others: one that overtook would stay in front.
+    pub fn begin_live(&self, id: EventId, stream: u64) -> Begun {
+        let mut state = self.lock();
+        let Some(route) = state.responder.clone() else { return Begun::Nobody };
+        if state.left != state.drained {
+            // In case it is in the inbox already.
+            state.wake_drain();
+            return Begun::InTurn;
+        }
+        match state.ledger.hand_over(id, stream) {
+            Some(state) => Begun::Now(HandOverTo { route, stream, state }),
+            None => Begun::InTurn,
+        }
+    }
+
+    /// The inbox has an event whose turn is the drain's.
+    pub fn wake_drain(&self) {
+        self.lock().wake_drain();
+    }
+
+    /// What was left to the drain so far.
+    pub fn left(&self) -> u64 {
+        self.lock().left
+    }
+
+    /// Of all that was left to it up to then, the responder has what could be read.
+    pub fn drained(&self, route: &Route, left: u64) {
+        let mut state = self.lock();
+        if state.responder.as_ref().is_some_and(|r| r.epoch == route.epoch) {
+            state.drained = left;
+        }
     }
 
     /// Who gets a copy.
@@ -152,6 +199,8 @@ impl Endpoint {
     pub fn answered_queued(&self, id: EventId) {
         let mut state = self.lock();
         state.waiting.remove(&id);
+        // One that was handed over has its place at the responder.
+        state.left += u64::from(state.ledger.handed(id).is_none());
         state.ledger.answer_queued(id);
         state.wake_drain();
     }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::body::Body;
-use crate::endpoint::{Endpoint, HandOverTo};
+use crate::endpoint::{Begun, Endpoint, HandOverTo};
 use crate::inbox::{InboxError, StoredEvent};
 use crate::ledger::Answered;
 use crate::link::{Gone, TryHead};
@@ -56,13 +56,15 @@ pub async fn run(
         committed = true;
         endpoint.committed(id, relay.inbox.as_ref());
     }
-    let hand_over = endpoint.begin_hand_over(id, relay.next_stream());
+    let begun = endpoint.begin_live(id, relay.next_stream());
+    let in_turn = matches!(begun, Begun::InTurn);
     // The embedded relay keeps nothing while its CLI is away, so it waits for it a moment.
     let durable = relay.inbox.durable();
-    let mut away = hand_over.is_none() && durable;
-    if let Some(to) = hand_over {
-        away |= !start_hand_over(&endpoint, to, &event) && durable;
-    }
+    let mut away = match begun {
+        Begun::Now(to) => !start_hand_over(&endpoint, to, &event) && durable,
+        Begun::InTurn => false,
+        Begun::Nobody => durable,
+    };
     for route in endpoint.mirrors() {
         start_hand_over(&endpoint, HandOverTo { route, stream: relay.next_stream(), state: HandOver::Copy }, &event);
     }
@@ -99,7 +101,13 @@ pub async fn run(
         tokio::select! {
             biased;
             result = &mut append, if !committed => match result {
-                Ok(_) => { committed = true; endpoint.committed(id, relay.inbox.as_ref()); }
+                Ok(_) => {
+                    committed = true;
+                    endpoint.committed(id, relay.inbox.as_ref());
+                    if in_turn {
+                        endpoint.wake_drain();
+                    }
+                }
                 Err(error) => {
                     endpoint.refused(id);
                     let _ = to_sender.send(refused(&relay, &error));

@@ -8,6 +8,7 @@ use crate::journal::{self, BodyKey, State};
 use crate::output::Format;
 use crate::output::detail::{self, Extent};
 use crate::output::json::{self, Bodies};
+use crate::output::signature;
 use crate::text;
 use crate::ui::Ink;
 
@@ -57,6 +58,7 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
         let head = format!("#{} {}  {}{from}", row.seq, row.id, text::date_and_clock(row.head.received_at));
         context.ui.text(&paint.ink(Ink::Bold, crate::sanitize::sanitize(&head)));
         context.ui.text(&format!("{}  {}", crate::sanitize::sanitize(&row.head.url), state_words(row.state)));
+        signature::lines(&row, paint).iter().for_each(|line| context.ui.text(line));
         context.ui.text("");
         context.ui.text(detail::request(&row, &body, Extent::All, paint).trim_end());
     }

@@ -9,13 +9,10 @@ use super::endpoint::{Endpoint, Way};
 use super::queue::Ticket;
 use super::{Engine, Lane};
 use crate::activity::{Activity, Seen};
-use crate::filter::Filter;
 use crate::forward::attempt::EventBody;
 use crate::journal::{self, BodyKey, Commit, EventRow, Handled, Kind, NewAttempt, NewEvent, State};
 use crate::platform::now_ms;
-use crate::provider::check::{Asked, Checked};
 use crate::session::Replier;
-use crate::subject;
 use bytes::Bytes;
 use hook_proto::{EventHead, EventId, HandOver};
 
@@ -93,7 +90,14 @@ impl Engine {
         if self.is_stopping() {
             return None;
         }
-        let plan = self.plan(endpoint, &incoming).await;
+        let mut plan = self.plan(endpoint, &incoming);
+        let checked = self.check(endpoint, &incoming).await;
+        if let (Some(filter), State::Owed) = (&endpoint.options.filter, plan.state)
+            && !self.passes(filter, &incoming, &checked).await
+        {
+            plan.give_up(incoming.id);
+            plan = Plan::settled(State::Filtered);
+        }
         let target = plan.lane.as_ref().map(|(lane, path)| lane.client.target.url(path));
         let attempt = target
             .clone()
@@ -103,7 +107,6 @@ impl Engine {
             Body::Memory(bytes) => (Some(bytes.clone()), Vec::new()),
             Body::Parts(kept) => (None, std::mem::take(kept)),
         };
-        let checked = self.check(endpoint, &incoming, memory.as_ref()).await;
         let event = NewEvent {
             head: std::mem::take(&mut incoming.head),
             body: memory.clone(),
@@ -150,21 +153,7 @@ impl Engine {
         Some(Taken { commit, delivery })
     }
 
-    /// Who sent it, and whether its signature is right now that it comes.
-    async fn check(&self, endpoint: &Endpoint, incoming: &Incoming, memory: Option<&Bytes>) -> Checked {
-        let body = match memory {
-            Some(body) => body.clone(),
-            None => {
-                let key = BodyKey::Parts(incoming.head.id.clone());
-                self.journal.read(move |c| key.read(c, usize::MAX)).await.unwrap_or_default().into()
-            }
-        };
-        let pinned = endpoint.options.provider.as_deref();
-        let asked = Asked { endpoint: &endpoint.name, pinned, head: &incoming.head, body: &body };
-        self.checker.check(asked, now_ms())
-    }
-
-    async fn plan(&self, endpoint: &Endpoint, incoming: &Incoming) -> Plan {
+    fn plan(&self, endpoint: &Endpoint, incoming: &Incoming) -> Plan {
         if incoming.unusable {
             return Plan::settled(State::Refused);
         }
@@ -182,30 +171,7 @@ impl Engine {
             }
             HandOver::Given => Place::None,
         };
-        let plan = Plan { state: State::Owed, lane: Some((lane, path)), place };
-        if let Some(filter) = &endpoint.options.filter
-            && !self.passes(filter, incoming).await
-        {
-            plan.give_up(incoming.id);
-            return Plan::settled(State::Filtered);
-        }
-        plan
-    }
-
-    /// What cannot be read passes: an event too many is better than one that is left out by mistake.
-    async fn passes(&self, filter: &Filter, incoming: &Incoming) -> bool {
-        let body = match &incoming.body {
-            Body::Memory(bytes) => bytes.clone(),
-            Body::Parts(_) if !filter.needs_bodies() => Bytes::new(),
-            Body::Parts(_) => {
-                let key = BodyKey::Parts(incoming.head.id.clone());
-                match self.journal.read(move |c| key.read(c, usize::MAX)).await {
-                    Ok(body) => body.into(),
-                    Err(_) => return true,
-                }
-            }
-        };
-        subject::head_matches(filter, &incoming.head, &body)
+        Plan { state: State::Owed, lane: Some((lane, path)), place }
     }
 
     async fn fresh(

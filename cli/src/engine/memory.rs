@@ -9,12 +9,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const ALL: usize = 16 * 1024 * 1024;
 /// It is counted in such steps.
 const STEP: usize = 1024;
+/// Large bodies whose senders may be looked at once: each is in memory whole then.
+const LOOKS: usize = 2;
 /// Parts of all bodies that may wait for the journal: small events wait behind them.
 const PARTS: usize = 2;
 
 pub struct Memory {
     steps: Arc<Semaphore>,
     parts: Arc<Semaphore>,
+    looks: Arc<Semaphore>,
 }
 
 /// Room for one value.
@@ -24,12 +27,18 @@ pub struct Reserved {
 
 impl Memory {
     pub fn new() -> Self {
-        Self { steps: Arc::new(Semaphore::new(ALL / STEP)), parts: Arc::new(Semaphore::new(PARTS)) }
+        let of = |n| Arc::new(Semaphore::new(n));
+        Self { steps: of(ALL / STEP), parts: of(PARTS), looks: of(LOOKS) }
     }
 
     /// Waits until another part may be written; it may until what this gives is dropped.
     pub async fn part(&self) -> Option<OwnedSemaphorePermit> {
         self.parts.clone().acquire_owned().await.ok()
+    }
+
+    /// Waits until another large body may be held whole; it may until what this gives is dropped.
+    pub async fn look(&self) -> Option<OwnedSemaphorePermit> {
+        self.looks.clone().acquire_owned().await.ok()
     }
 
     /// `None`: there is no room now.

@@ -1,5 +1,6 @@
 //! From a hand-over to an ended attempt: journal, turn, forward, reply. Emits activities and never prints.
 
+mod check;
 mod deadline;
 mod deliver;
 mod endpoint;

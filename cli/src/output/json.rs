@@ -8,10 +8,11 @@ use hook_proto::{Header, HeaderList};
 use serde_json::{Map, Value, json};
 
 use super::advice;
-use crate::activity::{Activity, AppState, Heard, Trouble};
+use crate::activity::{Activity, AppState, Heard, Sender, Shown, Trouble};
 use crate::failure::Failure;
 use crate::journal::{Attempt, EventRow};
 use crate::platform::now_ms;
+use crate::provider::Signature;
 use crate::text::rfc3339;
 use crate::ui::Ui;
 
@@ -104,7 +105,7 @@ fn lines(activity: &Activity, bodies: Bodies) -> Vec<Value> {
                         "routes": routes,
                         "inspector_url": null,
                         "app": app,
-                        "providers": [],
+                        "providers": e.senders.iter().flat_map(providers).collect::<Vec<Value>>(),
                     }),
                 )
             })
@@ -123,6 +124,11 @@ fn lines(activity: &Activity, bodies: Bodies) -> Vec<Value> {
         ),
         Activity::App(app) => {
             line("app", json!({"state": if app.up { "up" } else { "down" }, "target": app.target, "error": app.error}))
+        }
+        Activity::Secrets(changes) => {
+            let changes: Vec<Value> =
+                changes.iter().map(|c| json!({"name": c.name, "source": c.source, "change": c.how.word()})).collect();
+            line("secrets", json!({"changes": changes}))
         }
         Activity::Event(seen) => vec![event(&seen.row, bodies, seen.body.as_deref())],
         Activity::Attempt(tried) => {
@@ -153,6 +159,15 @@ fn lines(activity: &Activity, bodies: Bodies) -> Vec<Value> {
     }
 }
 
+/// One object for each secret of a provider, and one without where none is known.
+fn providers(sender: &Sender) -> Vec<Value> {
+    let one = |secret: Option<&Shown>| {
+        let (secret, source) = secret.map(|s| (&s.secret, &s.source)).unzip();
+        json!({"name": sender.provider, "secret": secret, "source": source})
+    };
+    if sender.secrets.is_empty() { vec![one(None)] } else { sender.secrets.iter().map(|s| one(Some(s))).collect() }
+}
+
 /// The `event` object, also of `events`, `show` and `replay`.
 pub fn event(row: &EventRow, bodies: Bodies, body: Option<&[u8]>) -> Value {
     let mut object = json!({
@@ -176,15 +191,9 @@ pub fn event(row: &EventRow, bodies: Bodies, body: Option<&[u8]>) -> Value {
         "size": row.size,
         "content_type": row.content_type,
         "sha256": hex(&row.sha256),
-        "signature": {
-            "verdict": row.verdict.as_deref().unwrap_or("unchecked"),
-            "body_covered": null,
-            "reason": null,
-            "scheme": null,
-            "secret": null,
-            "age_s": null,
-            "text": null,
-        },
+        "live": row.signature.as_ref().and_then(|s| s.live),
+        "delivery_id": row.signature.as_ref().and_then(|s| s.delivery_id.as_deref()),
+        "signature": signature(row.verdict.as_deref(), row.signature.as_deref()),
         "duplicate_of": null,
     });
     if let (true, Value::Object(map)) = (bodies.shown, &mut object) {
@@ -195,6 +204,23 @@ pub fn event(row: &EventRow, bodies: Bodies, body: Option<&[u8]>) -> Value {
         put_body(map, body.unwrap_or_default(), row.size, bodies.limit);
     }
     object
+}
+
+fn signature(verdict: Option<&str>, found: Option<&Signature>) -> Value {
+    let nothing = Signature::default();
+    let signature = found.unwrap_or(&nothing);
+    json!({
+        "verdict": verdict.unwrap_or("unchecked"),
+        "body_covered": signature.covers.as_deref().map(|covers| covers == "body"),
+        "reason": signature.reason,
+        "scheme": signature.scheme,
+        "secret": signature.secret,
+        "age_s": signature.age_ms.map(|ms| ms.div_euclid(1000)),
+        "text": found.map(|s| s.text.as_str()),
+        "source": signature.source,
+        "clock_warning": signature.clock_warning,
+        "also": signature.also,
+    })
 }
 
 /// The `attempt` object.

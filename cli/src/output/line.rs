@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::advice::{self, Advice};
 use super::detail::{self, Extent};
 use super::row;
+use super::signature::{self, Notes};
 use crate::activity::{Activity, App, AppState, Endpoint, Forward, Started, Stopped, Tried};
 use crate::journal::{EventRow, State};
 use crate::sanitize::sanitize;
@@ -26,6 +27,7 @@ pub struct LineLog {
     was_ready: bool,
     shown_urls: Vec<String>,
     bodies: HashMap<u64, bytes::Bytes>,
+    notes: Notes,
 }
 
 /// A failure that repeats.
@@ -49,6 +51,7 @@ impl LineLog {
             was_ready: false,
             shown_urls: Vec::new(),
             bodies: HashMap::new(),
+            notes: Notes::default(),
         }
     }
 
@@ -100,6 +103,10 @@ impl LineLog {
                 self.status(&format!("Computer slept {}. Reconnecting if needed.", text::span(*for_)))
             }
             Activity::App(app) => self.app(app),
+            Activity::Secrets(changes) => {
+                let changes: Vec<String> = changes.iter().map(|c| sanitize(&c.to_string()).into_owned()).collect();
+                self.status(&format!("Secrets were read again: {}.", changes.join(", ")));
+            }
             Activity::Event(seen) => {
                 if self.verbose > 0
                     && let Some(body) = &seen.body
@@ -178,6 +185,7 @@ impl LineLog {
                     ));
                 }
             }
+            signature::banner(endpoint, self.ui.err).iter().for_each(|line| self.status(line));
             if endpoint.mirror {
                 self.status("  Mirror       copies of live events only; another listener answers the senders");
             }
@@ -278,6 +286,13 @@ impl LineLog {
                 next: format!("hook show {}", row.seq),
             });
         }
+        self.note(row);
+    }
+
+    fn note(&mut self, row: &EventRow) {
+        for note in self.notes.on(row) {
+            self.advice(&note);
+        }
     }
 
     fn attempt(&mut self, tried: &Tried) {
@@ -296,6 +311,7 @@ impl LineLog {
         {
             self.advice(&advice);
         }
+        self.note(&tried.row);
     }
 
     fn stopped(&mut self, s: &Stopped) {

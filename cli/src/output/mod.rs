@@ -5,6 +5,7 @@ pub mod detail;
 pub mod json;
 pub mod line;
 pub mod row;
+pub mod signature;
 
 use crate::activity::Activity;
 

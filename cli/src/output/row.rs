@@ -7,7 +7,7 @@ use crate::ui::{Ink, Paint};
 
 const PATH_COLUMNS: usize = 100;
 
-/// `14:02:11  #1   200    48 ms  POST /webhooks`
+/// `14:02:11  #1   200    48 ms  ✓  stripe  payment_intent.succeeded`, or `POST /webhooks` of a sender that is not known.
 pub fn attempt_line(row: &EventRow, attempt: &Attempt, paint: Paint) -> String {
     attempt_line_at(row, attempt, attempt.ended_at.unwrap_or(attempt.started_at), paint)
 }
@@ -46,14 +46,34 @@ pub fn settled_line(row: &EventRow, paint: Paint) -> String {
 }
 
 fn line(row: &EventRow, at: u64, status: &str, took: &str, word: &str, paint: Paint) -> String {
+    let seq = format!("#{}", row.seq);
+    format!("{}  {seq:<4} {status}{took:>9}  {word}{}", paint.ink(Ink::Dim, text::clock(at)), what(row, paint))
+}
+
+/// Who sent it and what it is about; method and path where that is not known.
+fn what(row: &EventRow, paint: Paint) -> String {
     let path = crate::subject::path(&row.head);
-    format!(
-        "{}  {:<4} {status}{took:>9}  {word}{} {}",
-        paint.ink(Ink::Dim, text::clock(at)),
-        format!("#{}", row.seq),
-        paint.ink(Ink::Bold, sanitize(&row.head.method)),
-        cut_middle(&sanitize(&path), PATH_COLUMNS),
-    )
+    let request = || {
+        let method = paint.ink(Ink::Bold, sanitize(&row.head.method));
+        format!("{method} {}", cut_middle(&sanitize(&path), PATH_COLUMNS))
+    };
+    let Some(provider) = &row.provider else { return request() };
+    let about = match &row.event_type {
+        Some(event_type) => paint.ink(Ink::Bold, cut_middle(&sanitize(event_type), PATH_COLUMNS)),
+        None => request(),
+    };
+    let is_live = row.signature.as_ref().is_some_and(|s| s.live == Some(true));
+    let live = if is_live { format!("  {}", paint.ink(Ink::Warn, "LIVE")) } else { String::new() };
+    format!("{}  {:<6}  {about}{live}", mark(row.verdict.as_deref(), paint), sanitize(provider))
+}
+
+/// What a verdict is at a glance.
+pub fn mark(verdict: Option<&str>, paint: Paint) -> String {
+    match verdict {
+        Some("valid") => paint.ink(Ink::Good, paint.mark("✓")),
+        Some("invalid" | "stale" | "malformed") => paint.ink(Ink::Bad, paint.mark("✗")),
+        _ => paint.ink(Ink::Dim, paint.mark("–")),
+    }
 }
 
 pub fn ink(status: Option<u16>) -> Ink {

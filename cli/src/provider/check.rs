@@ -1,20 +1,25 @@
 //! One event under the eyes of the recipes, with the secrets that are known for its endpoint.
 
 use std::path::Path;
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 
 use hook_proto::EventHead;
 use hook_providers::{Covers, Event, Known, Recipe, Request, State, Verdict};
 use serde::{Deserialize, Serialize};
 
-use super::{Given, Providers, Secret, Secrets};
+use super::{Change, Given, Providers, Secret, Secrets};
 use crate::failure::Failure;
 
 /// Everything that is known, for as long as a command runs.
 pub struct Checker {
     pub providers: Providers,
     secrets: RwLock<Secrets>,
+    looked: Mutex<Instant>,
 }
+
+/// Files of secrets are looked at no more often than this while events come.
+pub const LOOK: Duration = Duration::from_secs(1);
 
 /// The event that is asked about.
 #[derive(Clone, Copy)]
@@ -52,7 +57,9 @@ pub struct Signature {
     pub text: String,
     /// The word of a cause, for programs; `None` when the signature is right or was not looked into.
     pub reason: Option<String>,
-    pub body_covered: Option<bool>,
+    /// `body`, `part` of it, or `nothing`: what a right signature vouches for.
+    pub covers: Option<String>,
+    /// The recipe's name for the scheme, or its algorithm.
     pub scheme: Option<String>,
     /// The secret that matched, as it may be shown, and where it came from.
     pub secret: Option<String>,
@@ -81,15 +88,27 @@ pub struct Checked {
 
 impl Checker {
     pub fn load(project: &Path, given: Given) -> Result<Self, Failure> {
-        Ok(Self { providers: Providers::load(project), secrets: RwLock::new(Secrets::load(project, given)?) })
+        let secrets = RwLock::new(Secrets::load(project, given)?);
+        Ok(Self { providers: Providers::load(project), secrets, looked: Mutex::new(Instant::now()) })
+    }
+
+    /// Reads again what changed of the secrets, when it is time to look.
+    pub fn refresh(&self) -> Vec<Change> {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.elapsed() < LOOK {
+            return Vec::new();
+        }
+        *looked = Instant::now();
+        let is_usual = |name: &str| self.providers.catalog().iter().any(|r| r.secret.env.iter().any(|v| v == name));
+        self.secrets_mut().refresh(is_usual)
     }
 
     pub fn secrets(&self) -> RwLockReadGuard<'_, Secrets> {
-        self.secrets.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.secrets.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn secrets_mut(&self) -> RwLockWriteGuard<'_, Secrets> {
-        self.secrets.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.secrets.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gathers what is known about an event, and hands it on.
@@ -102,7 +121,7 @@ impl Checker {
         let of = found.recipe.map(|r| secrets.of(asked.endpoint, r)).unwrap_or_default();
         let others = found.recipe.map(|r| secrets.others(asked.endpoint, r)).unwrap_or_default();
         let known: Vec<_> = of.iter().map(Secret::as_known).collect();
-        let params: Vec<_> = secrets.params().iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let params = secrets.params(asked.endpoint);
         then(&Case {
             providers: &self.providers,
             recipe: found.recipe,
@@ -137,12 +156,19 @@ impl Case<'_> {
     pub fn signature(&self, verdict: &Verdict) -> Signature {
         let secret = verdict.secret.and_then(|i| self.secrets.get(i));
         let matched = matches!(verdict.state, State::Valid | State::Stale);
+        let covers = match verdict.covers {
+            Covers::Body => "body",
+            Covers::PartOfBody => "part",
+            Covers::Nothing => "nothing",
+        };
+        let sole = self.recipe.map(|r| r.signatures().collect::<Vec<_>>()).filter(|all| all.len() == 1);
+        let algorithm = sole.map(|all| all[0].algorithm.to_owned());
         Signature {
             verdict: Some(verdict.state.word().to_owned()),
             text: verdict.reason.clone(),
             reason: None,
-            body_covered: matched.then_some(verdict.covers == Covers::Body),
-            scheme: verdict.scheme.clone(),
+            covers: matched.then(|| covers.to_owned()),
+            scheme: verdict.scheme.clone().or(algorithm),
             secret: secret.map(Secret::shown),
             source: secret.map(|s| s.source.to_string()),
             age_ms: verdict.age_ms,

@@ -2,15 +2,18 @@
 //!
 //! The recipes and their engine are the crate `hook-providers`, which does no I/O; what it is told comes from here.
 
+pub mod args;
 pub mod check;
+pub mod made;
 pub mod secrets;
 
 use std::path::{Path, PathBuf};
 
 use hook_providers::{Catalog, Recipe};
 
+pub use args::ProviderArgs;
 pub use check::{Asked, Case, Checker, Signature};
-pub use secrets::{Given, Secret, Secrets, Source};
+pub use secrets::{Change, Given, Said, Secret, Secrets, Source};
 
 use crate::failure::Failure;
 use crate::platform;

@@ -1,16 +1,20 @@
 //! The secrets at hand, and where each came from. They stay on this machine, and are never printed whole.
 
+mod change;
+mod env_file;
 mod store;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use hook_providers::Recipe;
 
+pub use change::{Change, How};
+use env_file::EnvFile;
 pub use store::{From, Kept, Store};
 
 use crate::failure::Failure;
+use crate::platform;
 
 /// A secret of an endpoint and provider.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,12 +46,21 @@ pub enum Source {
 /// What a command was told about secrets.
 #[derive(Debug, Clone, Default)]
 pub struct Given {
+    /// For every endpoint, by flags.
+    pub flags: Said,
+    /// For one endpoint, in hook.toml.
+    pub endpoints: HashMap<String, Said>,
+    /// Looked in before `.env`.
+    pub env_files: Vec<PathBuf>,
+}
+
+/// What was said about secrets in one place.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
     /// Variables that hold secrets, whatever the provider.
     pub variables: Vec<String>,
     /// Params of schemes: `webhook_id=…`.
     pub params: Vec<(String, String)>,
-    /// In place of `.env` in the project.
-    pub env_files: Vec<PathBuf>,
 }
 
 /// All secrets that can be found for one project.
@@ -58,18 +71,11 @@ pub struct Secrets {
     files: Vec<EnvFile>,
 }
 
-/// One `.env`, as it was when it was last read.
-struct EnvFile {
-    path: PathBuf,
-    seen: Option<(SystemTime, u64)>,
-    values: HashMap<String, String>,
-}
-
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Named(variable) | Self::Environment(variable) => write!(f, "{variable}"),
-            Self::EnvFile { variable, file } => write!(f, "{variable} in {}", file.display()),
+            Self::EnvFile { variable, file } => write!(f, "{variable} in {}", platform::shown(file)),
             Self::Kept => f.write_str("hook secret set"),
             Self::Made => f.write_str("made by hook"),
             Self::Handshake => f.write_str("handed over by the provider"),
@@ -96,58 +102,72 @@ impl Secret {
 }
 
 impl Secrets {
+    /// Fails when a flag names a variable that nothing sets.
     pub fn load(project: &Path, given: Given) -> Result<Self, Failure> {
-        for variable in &given.variables {
-            if std::env::var(variable).map_or(true, |v| v.trim().is_empty()) {
-                let shown = crate::sanitize::sanitize(variable);
-                return Err(Failure::usage(format!("the environment has no secret in {shown}."))
-                    .next(format!("export {shown}=…, or hook secret set PROVIDER")));
+        let here = platform::here();
+        let mut paths = given.env_files.clone();
+        for usual in [here.join(".env"), project.join(".env")] {
+            if !paths.contains(&usual) {
+                paths.push(usual);
             }
         }
-        let paths = if given.env_files.is_empty() { vec![PathBuf::from(".env")] } else { given.env_files.clone() };
-        let files = paths.iter().map(|path| EnvFile::new(project.join(path))).collect();
-        let mut secrets = Self { project: project.to_owned(), given, store: Store::read()?, files };
-        secrets.refresh();
+        let files = paths.into_iter().map(EnvFile::read).collect();
+        let secrets = Self { project: project.to_owned(), given, store: Store::read()?, files };
+        if let Some(unset) = secrets.given.flags.variables.iter().find(|v| secrets.variable(v).next().is_none()) {
+            let shown = crate::sanitize::sanitize(unset);
+            return Err(Failure::usage(format!("neither the environment nor .env has a secret in {shown}."))
+                .next(format!("export {shown}=…, or hook secret set PROVIDER")));
+        }
         Ok(secrets)
+    }
+
+    /// From now on this holds for an endpoint.
+    pub fn tell(&mut self, endpoint: &str, said: Said) {
+        self.given.endpoints.insert(endpoint.to_owned(), said);
+    }
+
+    /// The values of a variable: of the environment first, then of the files.
+    fn variable(&self, name: &str) -> impl Iterator<Item = (String, Option<&EnvFile>)> {
+        let environment = std::env::var(name).ok().map(|value| (value, None));
+        let files = self.files.iter().filter_map(|file| Some((file.value(name)?.to_owned(), Some(file))));
+        let has_value = |(value, _): &(String, Option<&EnvFile>)| !value.trim().is_empty();
+        environment.into_iter().chain(files.collect::<Vec<_>>()).filter(has_value)
     }
 
     /// The secrets of an endpoint and provider, the most particular first: that one signs. An empty endpoint is any.
     pub fn of(&self, endpoint: &str, recipe: &Recipe) -> Vec<Secret> {
-        let mut found = Vec::new();
-        let mut add = |label: String, value: &str, source: Source| {
-            let known = |s: &Secret| s.value == value;
-            if !value.trim().is_empty() && !found.iter().any(known) {
-                found.push(Secret { label, value: value.to_owned(), source });
+        let slug = &recipe.slug;
+        let mut found: Vec<Secret> = Vec::new();
+        let mut add = |label: String, value: String, source: Source| {
+            if !value.trim().is_empty() && !found.iter().any(|s| s.value == value) {
+                found.push(Secret { label, value, source });
             }
         };
-        let slug = &recipe.slug;
-        for variable in &self.given.variables {
-            if let Ok(value) = std::env::var(variable) {
-                add(slug.clone(), &value, Source::Named(variable.clone()));
+        for variable in self.said(endpoint).flat_map(|said| &said.variables) {
+            for (value, file) in self.variable(variable) {
+                let named = || Source::Named(variable.clone());
+                add(slug.clone(), value, file.map_or_else(named, |file| file.source(variable)));
             }
         }
         let kept = || self.store.of(&self.project, slug);
         for kept in kept().filter(|k| k.endpoint.as_deref() == Some(endpoint) && !endpoint.is_empty()) {
-            add(format!("{endpoint}/{slug}"), &kept.value, kept.source());
+            add(format!("{endpoint}/{slug}"), kept.value.clone(), kept.source());
         }
         for variable in &recipe.secret.env {
-            if let Ok(value) = std::env::var(variable) {
-                add(slug.clone(), &value, Source::Environment(variable.clone()));
-            }
-        }
-        for file in &self.files {
-            for variable in &recipe.secret.env {
-                if let Some(value) = file.values.get(variable) {
-                    let file =
-                        file.path.strip_prefix(&self.project).map_or(file.path.clone(), |p| Path::new(".").join(p));
-                    add(slug.clone(), value, Source::EnvFile { variable: variable.clone(), file });
-                }
+            for (value, file) in self.variable(variable) {
+                let environment = || Source::Environment(variable.clone());
+                add(slug.clone(), value, file.map_or_else(environment, |file| file.source(variable)));
             }
         }
         for kept in kept().filter(|k| k.endpoint.is_none()) {
-            add(slug.clone(), &kept.value, kept.source());
+            add(slug.clone(), kept.value.clone(), kept.source());
         }
         found
+    }
+
+    /// What was said about an endpoint, the most particular last.
+    fn said<'a>(&'a self, endpoint: &str) -> impl Iterator<Item = &'a Said> {
+        [Some(&self.given.flags), self.given.endpoints.get(endpoint)].into_iter().flatten()
     }
 
     /// Kept ones that belong to other endpoints: for telling that one of those made a signature.
@@ -161,54 +181,31 @@ impl Secrets {
     }
 
     /// Values of what a scheme needs besides the secret.
-    pub fn params(&self) -> &[(String, String)] {
-        &self.given.params
+    pub fn params(&self, endpoint: &str) -> Vec<(&str, &str)> {
+        self.said(endpoint).flat_map(|said| &said.params).map(|(n, v)| (n.as_str(), v.as_str())).collect()
+    }
+
+    /// Whether the file of a path sets a variable.
+    pub fn is_set_in(&self, path: &Path, variable: &str) -> bool {
+        self.files.iter().any(|file| file.path == path && file.value(variable).is_some())
     }
 
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// Makes a secret in the provider's form, and keeps it for this project beside what is known; `None` where only the
-    /// provider can have a key.
-    pub fn make(&mut self, recipe: &Recipe) -> Result<Option<Secret>, Failure> {
-        let Some(new) = hook_providers::new_secret(recipe, rand::random()) else { return Ok(None) };
-        let provider = recipe.slug.clone();
-        let secret = Secret { label: provider.clone(), value: new.secret, source: Source::Made };
-        let project = Some(self.project.clone());
-        let kept = Kept { project, endpoint: None, provider, value: secret.value.clone(), from: From::Made };
-        Store::keep(kept, true)?;
-        self.store = Store::read()?;
-        Ok(Some(secret))
-    }
-
-    /// Looks again at files that changed. Each text says what is new, without a value.
-    pub fn refresh(&mut self) -> Vec<String> {
-        let mut said: Vec<String> = self.files.iter_mut().filter_map(EnvFile::refresh).collect();
+    /// Looks again at files that changed. Of variables only those that may hold a secret are told of.
+    pub fn refresh(&mut self, holds_secrets: impl Fn(&str) -> bool) -> Vec<Change> {
+        let said: Vec<&Said> = [&self.given.flags].into_iter().chain(self.given.endpoints.values()).collect();
+        let is_told = |name: &str| holds_secrets(name) || said.iter().any(|s| s.variables.iter().any(|v| v == name));
+        let mut changes: Vec<Change> = self.files.iter_mut().flat_map(EnvFile::refresh).collect();
+        changes.retain(|change| is_told(&change.name));
         if self.store.has_changed()
             && let Ok(store) = Store::read()
         {
+            changes.extend(self.store.changes(&store));
             self.store = store;
-            said.push("the kept secrets were read again".to_owned());
         }
-        said
-    }
-}
-
-impl EnvFile {
-    fn new(path: PathBuf) -> Self {
-        Self { path, seen: None, values: HashMap::new() }
-    }
-
-    fn refresh(&mut self) -> Option<String> {
-        let now = store::stamp(&self.path);
-        if now == self.seen {
-            return None;
-        }
-        self.seen = now;
-        // A line that cannot be read is no reason to lose the others.
-        let values = dotenvy::from_path_iter(&self.path).map(|lines| lines.filter_map(Result::ok).collect());
-        self.values = values.unwrap_or_default();
-        Some(format!("{} was read again", self.path.display()))
+        changes
     }
 }

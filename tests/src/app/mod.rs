@@ -95,6 +95,8 @@ pub struct App {
 
 struct Running {
     stop: Arc<AtomicBool>,
+    /// Its port is closed, and its connections are about to be.
+    gone: Arc<AtomicBool>,
     thread: std::thread::JoinHandle<()>,
 }
 
@@ -167,6 +169,7 @@ impl App {
         // Wakes the acceptor, which then sees that it is over.
         let _ = TcpStream::connect(self.address);
         running.thread.join().unwrap();
+        running.gone.store(true, Ordering::SeqCst);
         for (_, connection) in self.shared.open.lock().unwrap().drain() {
             let _ = connection.shutdown(Shutdown::Both);
         }
@@ -180,7 +183,8 @@ impl App {
 
     fn run(&self, listener: TcpListener) {
         let (shared, stop) = (self.shared.clone(), Arc::new(AtomicBool::new(false)));
-        let stopped = stop.clone();
+        let gone = Arc::new(AtomicBool::new(false));
+        let (stopped, dead) = (stop.clone(), gone.clone());
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stopped.load(Ordering::SeqCst) {
@@ -190,15 +194,15 @@ impl App {
                 let (Ok(clone), Ok(())) = (stream.try_clone(), stream.set_nodelay(true)) else { continue };
                 let connection = shared.connections.fetch_add(1, Ordering::SeqCst) + 1;
                 shared.open.lock().unwrap().insert(connection, clone);
-                let shared = shared.clone();
+                let (shared, gone) = (shared.clone(), gone.clone());
                 std::thread::spawn(move || {
-                    let _ = serve(&shared, &stream, connection);
+                    let _ = serve(&shared, &gone, &stream, connection);
                     // The last handles of the socket, so that it closes as the script wanted it to.
                     shared.open.lock().unwrap().remove(&connection);
                 });
             }
         });
-        *self.running.lock().unwrap() = Some(Running { stop, thread });
+        *self.running.lock().unwrap() = Some(Running { stop, gone: dead, thread });
     }
 
     pub fn port(&self) -> u16 {
@@ -250,7 +254,7 @@ impl Drop for App {
     }
 }
 
-fn serve(shared: &Shared, stream: &TcpStream, connection: usize) -> std::io::Result<()> {
+fn serve(shared: &Shared, gone: &AtomicBool, stream: &TcpStream, connection: usize) -> std::io::Result<()> {
     let mut reader = BufReader::with_capacity(64 * 1024, stream.try_clone()?);
     loop {
         let Some(mut message) = Message::read_head(&mut reader)? else { return Ok(()) };
@@ -267,7 +271,12 @@ fn serve(shared: &Shared, stream: &TcpStream, connection: usize) -> std::io::Res
         let head_only = request.method() == "HEAD";
         let answer = script(&request);
         if let Some(arrival) = Arrival::of(&request) {
-            shared.arrivals.lock().unwrap().push(arrival);
+            let mut arrivals = shared.arrivals.lock().unwrap();
+            // A process that is gone takes nothing down, least of all behind what its successor got, and answers nothing.
+            if gone.load(Ordering::SeqCst) {
+                return Ok(());
+            }
+            arrivals.push(arrival);
         }
         if !shared.forgetful.load(Ordering::SeqCst) {
             shared.requests.lock().unwrap().push(request);

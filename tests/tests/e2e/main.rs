@@ -13,6 +13,7 @@ mod flags;
 mod harness;
 mod hostile;
 mod journal;
+mod order;
 mod output;
 mod property;
 mod reply;

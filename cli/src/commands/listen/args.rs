@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::filter::{Field, Filter, TermKind};
 use crate::forward::{HostField, Shape};
 use crate::output::Format;
+use crate::provider::{ProviderArgs, Said, args};
 use crate::target::ForwardTo;
 use crate::{event_ref, header_arg, units};
 
@@ -20,6 +21,7 @@ use crate::{event_ref, header_arg, units};
 #[command(after_help = "\
 Examples:
   hook listen --forward-to localhost:3000/webhooks/stripe
+  hook listen --forward-to 3000/stripe --provider stripe --env-file .env.local
   hook listen --forward-to 3000 --hold                            events wait while your app is down
   hook listen --forward-to /stripe=3000/stripe --forward-to /github=4000
   hook listen --relay https://hooks.example.com --name shop --forward-to 3000
@@ -32,6 +34,8 @@ pub struct ListenArgs {
     /// The endpoint's name at the relay [default: one that nobody can guess, remembered]
     #[arg(long, value_name = "NAME")]
     pub name: Option<EndpointName>,
+    #[command(flatten)]
+    pub sender: ProviderArgs,
     /// A relay's URL, or "embedded" [default: the one you logged in to, else embedded]
     #[arg(long, value_name = "URL")]
     pub relay: Option<String>,
@@ -106,6 +110,8 @@ pub struct ListenArgs {
 /// One endpoint to listen to.
 pub struct Plan {
     pub name: Option<EndpointName>,
+    /// What hook.toml says about its secrets.
+    pub said: Said,
     pub options: Options,
     pub settings: Settings,
 }
@@ -167,7 +173,7 @@ impl ListenArgs {
         }
         let filter = self.filter.as_ref().or(entry.filter.as_ref()).map(|f| before_forwarding(f)).transpose()?;
         let options = Options {
-            provider: entry.provider.clone(),
+            provider: self.sender.provider.clone().or_else(|| entry.provider.clone()),
             routes,
             shape: Shape { host, headers },
             insecure: self.insecure || entry.insecure == Some(true),
@@ -183,7 +189,7 @@ impl ListenArgs {
             mirror: self.mirror,
         };
         let settings = Settings { queued_status: u32::from(queued_status), max_body };
-        Ok(Plan { name, options, settings })
+        Ok(Plan { name, said: args::said(entry), options, settings })
     }
 }
 

@@ -5,10 +5,10 @@ mod demo;
 mod embedded;
 mod look;
 mod screen;
+mod signatures;
 mod tally;
 mod upkeep;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ use crate::filter::Filter;
 use crate::journal::{Journal, Owner};
 use crate::output::{Format, Output, json, line};
 use crate::platform::{self, Signal, Signals};
-use crate::provider::{Checker, Given};
+use crate::provider::Checker;
 use crate::session::{self, Relay, Session, Wanted};
 
 /// How long running attempts may go on after the first interrupt.
@@ -210,6 +210,12 @@ async fn set_up(
         )
         .next("hook listen --relay https://… --name NAME --mirror"));
     }
+    let checker = Arc::new(Checker::load(&project, args.sender.given(file.as_ref()))?);
+    for plan in &mut plans {
+        if let Some(provider) = &mut plan.options.provider {
+            *provider = checker.providers.named(provider)?.slug.clone();
+        }
+    }
     let project = project.display().to_string();
     let path = context.journal_path();
     let journal = Journal::open(&path)?;
@@ -218,20 +224,25 @@ async fn set_up(
             .next("hook doctor")
     })?;
     let bodies = args.body || args.verbose > 0 || until.is_some_and(Filter::needs_bodies);
-    let checker = Arc::new(Checker::load(Path::new(&project), Given::default())?);
-    let engine = Engine::new(journal.clone(), owner.id.clone(), project.clone(), checker, activities, bodies);
+    let engine = Engine::new(journal.clone(), owner.id.clone(), project.clone(), checker.clone(), activities, bodies);
     let Reached { relay, relay_key, public_base, names, embedded } =
         reach(&journal, &project, &plans, chosen.map(|(relay, _)| relay)).await?;
     let endpoints = endpoints(&engine, &relay_key, &plans, &names)?;
     let mut shown = Vec::new();
     let mut down = Vec::new();
-    for (endpoint, mirror) in endpoints.iter().zip(plans.iter().map(|p| p.options.mirror)) {
+    let env_file = args.sender.env_files().into_iter().next();
+    for (endpoint, plan) in endpoints.iter().zip(&plans) {
+        checker.secrets_mut().tell(&endpoint.name, plan.said.clone());
+        let given_to_app = signatures::hand_over(&checker, endpoint, project.as_ref(), env_file.as_ref())?;
         shown.push(activity::Endpoint {
             name: endpoint.name.clone(),
             public_url: format!("{public_base}/{}", endpoint.name),
             forward_to: look(endpoint, &mut down).await?,
-            mirror,
+            mirror: plan.options.mirror,
             embedded: embedded.is_some(),
+            senders: signatures::senders(&checker, endpoint),
+            likely: signatures::likely(&checker, endpoint),
+            given_to_app,
         });
     }
     engine.emit(Activity::Started(Started {

@@ -8,6 +8,7 @@ mod show;
 mod signer;
 
 use std::io::Read;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,10 +16,12 @@ use clap::Args;
 use hook_providers::{Recipe, sample};
 
 use super::Context;
+use crate::config::ProjectFile;
 use crate::failure::{Exit, Failure};
 use crate::output::Format;
 use crate::platform::{self, now_ms};
-use crate::provider::{Checker, Given};
+use crate::provider::check::LOOK;
+use crate::provider::{Checker, ProviderArgs};
 use crate::sanitize::sanitize;
 use crate::target::Target;
 use crate::units;
@@ -87,6 +90,9 @@ pub struct TriggerArgs {
     /// What a scheme needs besides the secret: webhook_id=… (repeatable)
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     param: Vec<(String, String)>,
+    /// A file of environment variables to look in before .env (repeatable)
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
     /// Do not ask before it goes to another machine
     #[arg(long)]
     yes: bool,
@@ -106,8 +112,14 @@ pub struct TriggerArgs {
 
 pub async fn run(context: &Context, args: TriggerArgs) -> Result<Exit, Failure> {
     let project = platform::project_dir();
-    let given = Given { variables: args.secret_env.clone(), params: args.param.clone(), env_files: Vec::new() };
-    let checker = Checker::load(&project, given)?;
+    let file = ProjectFile::read(&project)?;
+    let given = ProviderArgs {
+        provider: None,
+        secret_env: args.secret_env.clone(),
+        params: args.param.clone(),
+        env_file: args.env_file.clone(),
+    };
+    let checker = Checker::load(&project, given.given(file.as_ref()))?;
     if args.list {
         list::list(context, &checker.providers, args.provider.as_deref(), args.output)?;
         return Ok(Exit::Done);
@@ -128,14 +140,17 @@ pub async fn run(context: &Context, args: TriggerArgs) -> Result<Exit, Failure> 
     let place = match (&args.to, &args.url) {
         (Some(app), _) => Place::App(app.clone()),
         (None, Some(url)) => place::at(&journal, url).await?,
-        (None, None) => match place::running(&journal, &project, &recipe.slug, args.name.as_deref()).await {
+        (None, None) => match place::running(&journal, &project, file.as_ref(), &recipe.slug, args.name.as_deref())
+            .await
+        {
             // What is only printed needs no place; providers that sign the URL sign this one.
             Err(_) if args.print && args.name.is_none() => Place::App("localhost:3000".parse().map_err(bad_target)?),
             place => place?,
         },
     };
     let endpoint = place.endpoint().to_owned();
-    let mut signer = Signer { checker: &checker, recipe, endpoint, forged: args.bad_signature, secret: None };
+    let mut signer =
+        Signer { checker: &checker, recipe, project: &project, endpoint, forged: args.bad_signature, secret: None };
     let shown = Shown {
         context,
         format: args.output,
@@ -162,6 +177,10 @@ pub async fn run(context: &Context, args: TriggerArgs) -> Result<Exit, Failure> 
             // Once is enough.
             if n == 0 {
                 shown.note(&note);
+            }
+            if note.code == signer::MADE && matches!(place, Place::Public(_, Some(_))) && !args.print {
+                // Whoever listens there has to see the new secret before the event.
+                tokio::time::sleep(LOOK).await;
             }
         }
         if args.print {

@@ -56,6 +56,7 @@ pub async fn at(journal: &Journal, url: &Target) -> Result<Place, Failure> {
 pub async fn running(
     journal: &Journal,
     project: &std::path::Path,
+    file: Option<&ProjectFile>,
     provider: &str,
     name: Option<&str>,
 ) -> Result<Place, Failure> {
@@ -63,7 +64,7 @@ pub async fn running(
     let shown = project.display().to_string();
     all.retain(|l| l.project == shown && name.is_none_or(|name| l.endpoint == name));
     if all.len() > 1
-        && let Some(file) = ProjectFile::read(project)?
+        && let Some(file) = file
     {
         let is_of = |l: &Listener| {
             let of_provider = |e: &&crate::config::EndpointEntry| e.provider.as_deref() == Some(provider);

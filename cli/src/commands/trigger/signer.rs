@@ -1,15 +1,21 @@
 //! With which secret events are signed: one that is known, else one that hook makes and keeps.
 
+use std::path::Path;
+
 use hook_providers::{CannotSign, Recipe};
 
 use super::event::Event;
 use crate::activity::Trouble;
 use crate::failure::Failure;
-use crate::provider::{Checker, Secret, Source};
+use crate::provider::{Checker, Secret, Source, made};
+
+/// The code of the note that a secret was made.
+pub const MADE: &str = "secret_made";
 
 pub struct Signer<'a> {
     pub checker: &'a Checker,
     pub recipe: &'a Recipe,
+    pub project: &'a Path,
     /// Whose secrets come first; empty: nobody's.
     pub endpoint: String,
     /// With a secret that nobody has.
@@ -50,8 +56,10 @@ impl Signer<'_> {
                 Err(error) => return Err(self.cannot(&error)),
             }
         }
-        let made = self.checker.secrets_mut().make(self.recipe)?;
-        let secret = made.ok_or_else(|| self.cannot(&CannotSign::NoSecret))?;
+        let kept = made::make(self.project, None, self.recipe)?;
+        // It verifies from now on, too.
+        self.checker.secrets_mut().refresh(|_| false);
+        let secret = Secret { label: kept.provider.clone(), source: kept.source(), value: kept.value };
         self.sign_with(event, &secret, now_ms).map_err(|error| self.cannot(&error))?;
         let said = self.made(&secret, some);
         self.secret = Some(secret);
@@ -60,8 +68,7 @@ impl Signer<'_> {
 
     fn sign_with(&self, event: &mut Event, secret: &Secret, now_ms: u64) -> Result<(), CannotSign> {
         let secrets = self.checker.secrets();
-        let params: Vec<_> = secrets.params().iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        event.sign(self.recipe, secret, &params, now_ms)
+        event.sign(self.recipe, secret, &secrets.params(&self.endpoint), now_ms)
     }
 
     fn cannot(&self, error: &CannotSign) -> Failure {
@@ -87,9 +94,9 @@ impl Signer<'_> {
         } else {
             format!("No {called} of {name} is known. hook made one and keeps it for this project: {shown}")
         };
-        let variable = facts.env.first().map_or("the app's configuration", String::as_str);
+        let variable = made::usual_variable(self.recipe);
         let next = format!("hook listen --env-file .env.local …      hands it to your app as {variable}");
-        Trouble { code: "secret_made", message, next: Some(next), fatal: false }
+        Trouble { code: MADE, message, next: Some(next), fatal: false }
     }
 
     fn unsigned(&self) -> Trouble {

@@ -1,11 +1,13 @@
 //! The file of kept secrets: 0600, in the config directory.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use super::Source;
+use super::change::{Change, compare};
 use crate::failure::Failure;
 use crate::platform;
 
@@ -21,6 +23,9 @@ pub struct Kept {
     pub endpoint: Option<String>,
     pub provider: String,
     pub value: String,
+    /// What the app is given, where that is another text: the public half of a key pair that hook made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub for_app: Option<String>,
     #[serde(default)]
     pub from: From,
 }
@@ -50,7 +55,7 @@ pub struct Store {
 
 /// When a file was written, and its size.
 pub fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
-    let data = std::fs::metadata(path).ok()?;
+    let data = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     Some((data.modified().ok()?, data.len()))
 }
 
@@ -65,6 +70,14 @@ impl Kept {
 
     fn is_for(&self, project: &Path) -> bool {
         self.project.as_deref().is_none_or(|p| p == project)
+    }
+
+    /// `stripe`, `shop/stripe`
+    pub fn name(&self) -> String {
+        match &self.endpoint {
+            Some(endpoint) => format!("{endpoint}/{}", self.provider),
+            None => self.provider.clone(),
+        }
     }
 
     /// The place that one secret has: another value takes it.
@@ -109,6 +122,16 @@ impl Store {
 
     pub fn has_changed(&self) -> bool {
         stamp(&Self::path()) != self.seen
+    }
+
+    /// What a later look found to be different.
+    pub fn changes(&self, later: &Self) -> Vec<Change> {
+        let values = |store: &Self| {
+            let mut of: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            store.kept.iter().for_each(|k| of.entry(k.name()).or_default().push(k.value.clone()));
+            of
+        };
+        compare(&values(self), &values(later), |name| format!("the kept secret of {name}"))
     }
 
     /// Keeps a secret: in place of those of the same place, or beside them.

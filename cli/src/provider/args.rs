@@ -1,0 +1,56 @@
+//! What a person says of the sender and its secrets: the same flags in every command that verifies or signs.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::secrets::{Given, Said};
+use crate::config::{EndpointEntry, ProjectFile};
+use crate::platform;
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct ProviderArgs {
+    /// Who sends, e.g. stripe [default: whom hook recognises]
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<String>,
+    /// The environment variable that holds the signing secret (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub secret_env: Vec<String>,
+    /// What a scheme needs besides the secret, e.g. webhook_id=… (repeatable)
+    #[arg(long = "param", value_name = "KEY=VALUE", value_parser = param)]
+    pub params: Vec<(String, String)>,
+    /// A file of environment variables to look in before .env (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
+}
+
+impl ProviderArgs {
+    /// With what hook.toml says of its endpoints.
+    pub fn given(&self, file: Option<&ProjectFile>) -> Given {
+        let entries = file.map(ProjectFile::endpoints).unwrap_or_default();
+        let named = entries.iter().filter_map(|entry| Some((entry.name.clone()?, said(entry))));
+        Given {
+            flags: Said { variables: self.secret_env.clone(), params: self.params.clone() },
+            endpoints: named.collect(),
+            env_files: self.env_files(),
+        }
+    }
+
+    /// As paths that do not depend on where they are read.
+    pub fn env_files(&self) -> Vec<PathBuf> {
+        self.env_file.iter().map(|file| platform::here().join(file)).collect()
+    }
+}
+
+/// What hook.toml says of one endpoint's secrets.
+pub fn said(entry: &EndpointEntry) -> Said {
+    let params = entry.param.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    Said { variables: entry.secret_env.clone().into_vec(), params }
+}
+
+fn param(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a param is KEY=VALUE".to_owned()),
+    }
+}
