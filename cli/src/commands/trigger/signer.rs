@@ -7,6 +7,7 @@ use hook_providers::{CannotSign, Recipe};
 use super::event::Event;
 use crate::activity::Trouble;
 use crate::failure::Failure;
+use crate::provider::secrets::Kept;
 use crate::provider::{Checker, Secret, Source, made};
 
 /// The code of the note that a secret was made.
@@ -59,9 +60,9 @@ impl Signer<'_> {
         let kept = made::make(self.project, None, self.recipe)?;
         // It verifies from now on, too.
         self.checker.secrets_mut().refresh(|_| false);
+        let said = self.made(&kept, some);
         let secret = Secret { label: kept.provider.clone(), source: kept.source(), value: kept.value };
         self.sign_with(event, &secret, now_ms).map_err(|error| self.cannot(&error))?;
-        let said = self.made(&secret, some);
         self.secret = Some(secret);
         Ok(Some(said))
     }
@@ -83,10 +84,11 @@ impl Signer<'_> {
         }
     }
 
-    fn made(&self, secret: &Secret, others: bool) -> Trouble {
+    fn made(&self, kept: &Kept, others: bool) -> Trouble {
         let facts = &self.recipe.secret;
         let (called, name) = (&facts.called, &self.recipe.name);
-        let shown = secret.shown();
+        // Of a pair of keys the half that the app is given.
+        let shown = hook_providers::Secret { label: &kept.provider, value: kept.for_app() }.shown();
         let message = if others {
             format!(
                 "The {called} of {name} only verifies. hook made a key that signs and keeps it for this project: {shown}"
