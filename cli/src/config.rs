@@ -75,6 +75,10 @@ pub struct EndpointEntry {
     pub host_header: Option<String>,
     #[serde(default, alias = "preserve_host")]
     pub preserve_host: Option<bool>,
+    #[serde(default, alias = "app_url")]
+    pub app_url: Option<String>,
+    #[serde(default, alias = "as_received")]
+    pub as_received: Option<bool>,
     pub insecure: Option<bool>,
     pub timeout: Option<String>,
     #[serde(default, alias = "reply_within")]

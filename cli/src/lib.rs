@@ -12,6 +12,7 @@ pub mod engine;
 pub mod event_ref;
 pub mod failure;
 pub mod filter;
+pub mod form;
 pub mod forward;
 pub mod header_arg;
 pub mod journal;

@@ -48,6 +48,46 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// A private file in a directory of its own that nobody else can enter, for as long as it lives.
+pub struct PrivateTemp {
+    path: PathBuf,
+    kept: bool,
+}
+
+impl PrivateTemp {
+    /// Below `$XDG_RUNTIME_DIR`, which is in memory, else the directory for temporary files.
+    pub fn new(name: &str, content: &[u8]) -> io::Result<Self> {
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|p| p.is_absolute() && p.is_dir());
+        let dir = runtime.unwrap_or_else(std::env::temp_dir).join(format!("hook-{:016x}", rand::random::<u64>()));
+        // Made by nobody else before.
+        DirBuilder::new().mode(0o700).create(&dir)?;
+        let path = dir.join(name);
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?.write_all(content)?;
+        Ok(Self { path, kept: false })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// It stays, here.
+    pub fn keep(mut self) -> PathBuf {
+        self.kept = true;
+        self.path.clone()
+    }
+}
+
+impl Drop for PrivateTemp {
+    fn drop(&mut self) {
+        if !self.kept
+            && let Some(dir) = self.path.parent()
+        {
+            // With whatever an editor left beside it.
+            let _ = std::fs::remove_dir_all(dir);
+        }
+    }
+}
+
 /// Replaces a file in one step and leaves it as open to others as it was; a new one is private.
 pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let mode = std::fs::metadata(path).map_or(0o600, |data| data.permissions().mode() & 0o777);

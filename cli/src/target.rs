@@ -6,6 +6,7 @@ use std::str::FromStr;
 use http::uri::{Authority, PathAndQuery};
 
 use crate::below::stays_below;
+use crate::failure::Failure;
 
 /// A URL to forward to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -133,7 +134,8 @@ impl Target {
     /// Whether it is this machine for sure.
     pub fn is_loopback(&self) -> bool {
         let host = self.host.trim_matches(['[', ']']);
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        let named = host == "localhost" || host.ends_with(".localhost");
+        named || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
     }
 
     /// Host and port, always both.
@@ -182,6 +184,21 @@ impl fmt::Display for Target {
             Some(query) => write!(f, "?{query}"),
             None => Ok(()),
         }
+    }
+}
+
+/// `--app-url`: scheme, host and perhaps a path.
+pub fn app_url(text: &str) -> Result<Target, Failure> {
+    let shown = crate::sanitize::sanitize(text);
+    let bad = |why: &str| {
+        Failure::usage(format!("\"{shown}\" is not a URL that an app can have ({why})."))
+            .next("--app-url https://shop.example/webhooks/twilio")
+    };
+    let url: Target = text.parse().map_err(|bad_target: BadTarget| bad(bad_target.reason))?;
+    match (text.contains("://"), &url.query) {
+        (false, _) => Err(bad("it begins with http:// or https://")),
+        (true, Some(_)) => Err(bad("it has no query")),
+        (true, None) => Ok(url),
     }
 }
 
@@ -240,6 +257,22 @@ mod tests {
     }
 
     #[test]
+    fn this_machine_is_known_by_its_names() {
+        for (target, here) in [
+            ("localhost:1", true),
+            ("app.localhost", true),
+            ("127.9.9.9:80", true),
+            ("[::1]:80", true),
+            ("[::ffff:127.0.0.1]:80", true),
+            ("10.0.0.1", false),
+            ("localhost.example", false),
+            ("https://shop.example", false),
+        ] {
+            assert_eq!(target.parse::<Target>().unwrap().is_loopback(), here, "{target}");
+        }
+    }
+
+    #[test]
     fn what_follows_the_endpoint_is_appended_raw() {
         for (own, rest, query, joined) in [
             ("3000/hooks", "", None, "/hooks"),
@@ -264,6 +297,14 @@ mod tests {
             assert_eq!(target("3000/hooks").join(rest, None), Err(LeavesTarget), "{rest}");
         }
         assert!(target("3000/hooks").join("/../hooks/x", None).is_ok(), "it comes back");
+    }
+
+    #[test]
+    fn an_app_url_is_a_whole_url() {
+        assert_eq!(app_url("https://Shop.example/a").unwrap().to_string(), "https://shop.example/a");
+        for bad in ["3000", "shop.example", "https://shop.example/?q", "ftp://x"] {
+            assert!(app_url(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

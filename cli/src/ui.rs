@@ -213,14 +213,20 @@ impl Ui {
 
     /// Asks a person yes or no; `None` when nobody is there to answer.
     pub fn ask(&self, question: &str) -> Option<bool> {
+        let answer = self.answer(&format!("{question} [y/N]"))?;
+        Some(matches!(answer.as_str(), "y" | "Y" | "yes"))
+    }
+
+    /// What a person answers to a question, in a line; `None` when nobody is there.
+    pub fn answer(&self, question: &str) -> Option<String> {
         if !self.stderr_is_terminal || !io::stdin().is_terminal() {
             return None;
         }
         self.write_held();
-        let _ = write!(io::stderr().lock(), "{} [y/N] ", self.err.signs(question));
+        let _ = write!(io::stderr().lock(), "{} ", self.err.signs(question));
         let mut answer = String::new();
-        io::stdin().read_line(&mut answer).ok()?;
-        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+        let read = io::stdin().read_line(&mut answer).ok()?;
+        (read > 0).then(|| answer.trim().to_owned())
     }
 
     /// The terminal shows ^C; what follows begins on a line of its own.

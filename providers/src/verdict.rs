@@ -12,7 +12,8 @@ pub struct Verdict {
     pub secret: Option<usize>,
     /// The recipe's name for the scheme that was used, where it has several.
     pub scheme: Option<String>,
-    /// How old the signed timestamp is in milliseconds; negative when it lies ahead of the clock.
+    /// How old the signed timestamp is in milliseconds; negative when it lies ahead of the clock. Of a signature that no
+    /// known secret made it is what the request says.
     pub age_ms: Option<i64>,
     /// The signature is right, but the timestamp lies ahead: one of the two clocks is wrong.
     pub clock_warning: Option<String>,

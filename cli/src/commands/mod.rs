@@ -63,7 +63,7 @@ enum Command {
     Listen(Box<listen::ListenArgs>),
     Events(events::EventsArgs),
     Show(show::ShowArgs),
-    Replay(replay::ReplayArgs),
+    Replay(Box<replay::ReplayArgs>),
     Trigger(Box<trigger::TriggerArgs>),
     /// Run a relay: public URLs, and an inbox that keeps what is sent to them
     Relay(hook_relay_server::command::RelayArgs),
@@ -159,7 +159,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Listen(args) => Box::pin(listen::run(context, *args)).await,
         Command::Events(args) => events::run(context, args).await,
         Command::Show(args) => show::run(context, args).await,
-        Command::Replay(args) => Box::pin(replay::run(context, args)).await,
+        Command::Replay(args) => Box::pin(replay::run(context, *args)).await,
         Command::Trigger(args) => Box::pin(trigger::run(context, *args)).await,
         Command::Login(args) => login::run(context, args).await,
         Command::Logout(args) => logout::run(context, &args),

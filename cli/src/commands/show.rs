@@ -70,9 +70,12 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
             continue;
         }
         let took = attempt.ms.map_or_else(String::new, |ms| format!("  {ms} ms"));
+        let signing = attempt.signing.as_ref().map_or_else(String::new, |s| format!(", {}", s.words()));
+        let signing = crate::sanitize::sanitize(&signing);
         let head = format!(
-            "Attempt {n}  {}  {}{took}  {}",
+            "Attempt {n}  {}{}  {}{took}  {}",
             attempt.kind,
+            signing,
             text::date_and_clock(attempt.started_at),
             crate::sanitize::sanitize(&attempt.target)
         );

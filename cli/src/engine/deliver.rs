@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::endpoint::{Endpoint, Options, Way};
 use super::lane::{Go, Lane, Slot};
+use super::outgoing::Outgoing;
 use super::queue::Ticket;
 use crate::activity::{Activity, Heard, Tried};
 use crate::forward::attempt::{self, EventBody, Outcome, Try};
@@ -100,14 +101,15 @@ async fn send(
     begun: Instant,
     slot: &mut Slot<'_>,
 ) {
+    let outgoing = Outgoing::of(lane, endpoint, &live.row, &live.body, &live.path, Kind::Live).await;
     let n = match live.attempt {
         Some(n) => n,
-        None => match begin(lane, live.id, &live.row, &live.path, Kind::Live).await {
+        None => match begin(lane, live.id, &live.row, &outgoing.path, Kind::Live).await {
             Some(n) => n,
             None => return elsewhere(endpoint, &live).await,
         },
     };
-    let this = this(&live.row, &live.body, &live.path, n, &endpoint.options);
+    let this = this(live.row.seq, &outgoing, n, &endpoint.options);
     let outcome = attempt::run(&lane.engine.journal, &lane.client, connection, &this, live.replier.as_ref()).await;
     if let Some(error) = &outcome.not_connected {
         return not_connected(lane, endpoint, &live, Some(n), error, begun).await;
@@ -148,8 +150,9 @@ pub async fn owed(lane: &Arc<Lane>, id: EventId, seq: u64, slot: &mut Slot<'_>) 
         }
     };
     let kind = if row.state == State::Retrying { Kind::Retry } else { Kind::Backlog };
-    let Some(n) = begin(lane, id, &row, &path, kind).await else { return };
-    let this = this(&row, &body, &path, n, &endpoint.options);
+    let outgoing = Outgoing::of(lane, &endpoint, &row, &body, &path, kind).await;
+    let Some(n) = begin(lane, id, &row, &outgoing.path, kind).await else { return };
+    let this = this(row.seq, &outgoing, n, &endpoint.options);
     let outcome = attempt::run(&lane.engine.journal, &lane.client, connection, &this, None).await;
     if let Some(error) = &outcome.not_connected {
         record_end(lane, &row, n, kind, outcome.end.clone(), None, Heard::Queued).await;
@@ -194,16 +197,17 @@ async fn begin(lane: &Arc<Lane>, id: EventId, row: &EventRow, path: &str, kind: 
     }
 }
 
-fn this<'a>(row: &'a EventRow, body: &EventBody, path: &'a str, n: u32, options: &'a Options) -> Try<'a> {
+fn this<'a>(seq: u64, outgoing: &'a Outgoing<'_>, n: u32, options: &'a Options) -> Try<'a> {
     Try {
-        seq: row.seq,
+        seq,
         n,
-        head: &row.head,
-        body: body.clone(),
-        path,
+        head: &outgoing.head,
+        body: outgoing.body.clone(),
+        path: &outgoing.path,
         replay: false,
         timeout: options.timeout,
         shape: &options.shape,
+        signing: outgoing.signing.clone(),
     }
 }
 

@@ -265,6 +265,7 @@ fn row(seq: u64, event: NewEvent) -> EventRow {
         seq,
         id: event.head.id.clone(),
         origin: event.origin.to_owned(),
+        parent: event.parent,
         project: event.project,
         relay: event.relay,
         endpoint: event.endpoint,

@@ -7,6 +7,7 @@ mod endpoint;
 mod intake;
 mod lane;
 mod memory;
+mod outgoing;
 mod queue;
 
 use std::sync::Arc;

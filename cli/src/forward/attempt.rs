@@ -13,7 +13,7 @@ use super::answer::{Answer, Taken, field};
 use super::body::OutBody;
 use super::client::{Client, ConnectError, Connection};
 use super::request::{self, Marks, Shape};
-use crate::journal::{AttemptEnd, BodyKey, Journal};
+use crate::journal::{AttemptEnd, BodyKey, Journal, Signing};
 use crate::platform::now_ms;
 use crate::session::Replier;
 
@@ -28,6 +28,8 @@ pub struct Try<'a> {
     pub replay: bool,
     pub timeout: Duration,
     pub shape: &'a Shape,
+    /// How it is signed, when not as the event came.
+    pub signing: Option<Signing>,
 }
 
 /// Where an event's body is.
@@ -84,6 +86,8 @@ pub async fn run(
     }
     let Taken { mut end, answered_sender, .. } = taken;
     end.request = fields;
+    end.target = Some(client.target.url(this.path));
+    end.signing.clone_from(&this.signing);
     end.ended_at = now_ms();
     end.ms = begun.elapsed().as_millis() as u64;
     Outcome { end, answered_sender, not_connected }

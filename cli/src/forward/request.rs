@@ -14,6 +14,10 @@ pub struct Shape {
     pub host: HostField,
     /// `--header`: set, in place of the event's own of that name.
     pub headers: HeaderList,
+    /// `--as-received`: with no marks of hook's own, and signed as it came.
+    pub as_received: bool,
+    /// `--app-url`: what the app takes itself to be called by, in place of the target.
+    pub app_url: Option<Target>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,9 +64,11 @@ pub fn fields(event: &EventHead, target: &Target, shape: &Shape, marks: &Marks<'
         let told = all.iter().map(|(what, value)| (format!("x-forwarded-{what}"), value));
         fields.extend(told.filter(|(n, _)| !replaced(n)).map(|(n, v)| Header::new(n, v.as_bytes().to_vec())));
     }
-    fields.push(Header::new("hook-event-id", marks.event_id.as_bytes().to_vec()));
-    fields.push(Header::new("hook-attempt", marks.attempt.to_string().into_bytes()));
-    if marks.replay {
+    if !shape.as_received {
+        fields.push(Header::new("hook-event-id", marks.event_id.as_bytes().to_vec()));
+        fields.push(Header::new("hook-attempt", marks.attempt.to_string().into_bytes()));
+    }
+    if marks.replay && !shape.as_received {
         fields.push(Header::new("hook-replay", "1"));
     }
     fields.extend(shape.headers.iter().cloned());
@@ -106,6 +112,20 @@ fn is_ours(name: &str) -> bool {
             | "x-forwarded-proto"
             | "x-forwarded-host"
     ) || name.starts_with("hook-")
+}
+
+/// The URL by which the app takes itself to be called, when it is asked for a path: `--app-url`, else scheme and host as sent.
+pub fn url_seen(event: &EventHead, target: &Target, shape: &Shape, path: &str) -> String {
+    let Some(app) = &shape.app_url else {
+        let scheme = if target.tls { "https" } else { "http" };
+        return format!("{scheme}://{}{path}", String::from_utf8_lossy(&host(event, target, shape)));
+    };
+    let own = app.path.trim_end_matches('/');
+    if path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?'])) {
+        return app.url(path);
+    }
+    let rest = path.strip_prefix(target.path.trim_end_matches('/')).unwrap_or(path);
+    app.url(&format!("{}{rest}", app.path))
 }
 
 fn host(event: &EventHead, target: &Target, shape: &Shape) -> Vec<u8> {
@@ -167,9 +187,37 @@ mod tests {
 
     #[test]
     fn a_given_header_replaces_the_senders() {
-        let shape = Shape { host: HostField::Preserve, headers: vec![Header::new("a", "mine")] };
+        let shape = Shape { host: HostField::Preserve, headers: vec![Header::new("a", "mine")], ..Shape::default() };
         let sent = sent(&[("host", "pub"), ("a", "1")], &shape);
         assert_eq!((sent[0].as_str(), sent.last().map(String::as_str)), ("host: pub", Some("a: mine")));
         assert!(!sent.contains(&"a: 1".to_owned()));
+    }
+
+    #[test]
+    fn as_received_has_no_marks() {
+        let shape = Shape { as_received: true, ..Shape::default() };
+        assert!(!sent(&[("a", "1")], &shape).iter().any(|h| h.starts_with("hook-")));
+    }
+
+    #[test]
+    fn the_url_that_the_app_sees_is_said_or_follows_from_what_is_sent() {
+        let seen = |target: &str, app_url: Option<&str>, host, path| {
+            let event = EventHead { headers: vec![Header::new("host", "pub.example")], ..EventHead::default() };
+            let app_url = app_url.map(|url| url.parse().unwrap());
+            url_seen(&event, &target.parse().unwrap(), &Shape { host, app_url, ..Shape::default() }, path)
+        };
+        let given = || HostField::Given("shop.test".into());
+        assert_eq!(seen("3000/in", None, HostField::Target, "/in/a?x=1"), "http://localhost:3000/in/a?x=1");
+        assert_eq!(seen("https://app.test", None, HostField::Preserve, "/"), "https://pub.example/");
+        assert_eq!(seen("3000", None, given(), "/sms"), "http://shop.test/sms");
+        for (app_url, seen_as) in [
+            ("https://shop.example", "https://shop.example/in/a?x=1"),
+            ("https://shop.example/", "https://shop.example/in/a?x=1"),
+            ("https://shop.example/in", "https://shop.example/in/a?x=1"),
+            ("https://shop.example/i", "https://shop.example/i/a?x=1"),
+            ("https://shop.example:8443/api/sms", "https://shop.example:8443/api/sms/a?x=1"),
+        ] {
+            assert_eq!(seen("3000/in", Some(app_url), given(), "/in/a?x=1"), seen_as, "{app_url}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::State;
 use super::owner;
+use crate::provider::Part;
 
 /// Why an attempt is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,6 +17,8 @@ pub enum Kind {
     Backlog,
     Replay,
     Retry,
+    /// The first ones of an edited event.
+    Edit,
 }
 
 impl Kind {
@@ -25,7 +28,51 @@ impl Kind {
             Self::Backlog => "backlog",
             Self::Replay => "replay",
             Self::Retry => "retry",
+            Self::Edit => "edit",
         }
+    }
+}
+
+/// How an attempt was signed, when not as its event came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signing {
+    /// With a secret that is known here.
+    Anew,
+    /// The same, for the URL by which the app takes itself to be called.
+    AnewFor(String),
+    /// Wrong on purpose.
+    Forged(Part),
+}
+
+impl Signing {
+    fn as_text(&self) -> String {
+        match self {
+            Self::Anew => "anew".to_owned(),
+            Self::AnewFor(url) => format!("for {url}"),
+            Self::Forged(part) => format!("forged {}", part.as_str()),
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text.split_once(' ') {
+            None => (text == "anew").then_some(Self::Anew),
+            Some(("for", url)) => Some(Self::AnewFor(url.to_owned())),
+            Some(("forged", part)) => Part::ALL.into_iter().find(|p| p.as_str() == part).map(Self::Forged),
+            Some(_) => None,
+        }
+    }
+
+    /// As people read it.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Anew => "re-signed".to_owned(),
+            Self::AnewFor(url) => format!("re-signed for {url}"),
+            Self::Forged(part) => format!("forged {}", part.as_str()),
+        }
+    }
+
+    pub fn is_forged(&self) -> bool {
+        matches!(self, Self::Forged(_))
     }
 }
 
@@ -42,6 +89,9 @@ pub struct NewAttempt {
 #[derive(Debug, Clone, Default)]
 pub struct AttemptEnd {
     pub ended_at: u64,
+    /// The whole URL, as it was asked for.
+    pub target: Option<String>,
+    pub signing: Option<Signing>,
     pub request: HeaderList,
     pub status: Option<u16>,
     /// A word of the closed list of errors.
@@ -66,6 +116,7 @@ pub struct Attempt {
     pub owner: String,
     pub started_at: u64,
     pub ended_at: Option<u64>,
+    pub signing: Option<Signing>,
     pub request: HeaderList,
     pub status: Option<u16>,
     pub error: Option<String>,
@@ -82,10 +133,11 @@ impl Attempt {
         Self {
             n,
             kind: begun.kind.as_str().to_owned(),
-            target: begun.target,
+            target: end.target.unwrap_or(begun.target),
             owner: begun.owner,
             started_at: begun.started_at,
             ended_at: Some(end.ended_at),
+            signing: end.signing,
             request: end.request,
             status: end.status,
             error: end.error.map(str::to_owned),
@@ -185,14 +237,14 @@ pub fn end(
         connection
             .prepare_cached(
                 "INSERT INTO attempts (event, n, kind, target, owner, started_at, ended_at, request, status, error, detail, ttfb_ms,
-                    ms, response, body, size, kept)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                    ms, response, body, size, kept, signing)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
             )?
             .execute(params![
                 seq,
                 n,
                 begun.kind.as_str(),
-                begun.target,
+                end.target.as_ref().unwrap_or(&begun.target),
                 begun.owner,
                 begun.started_at,
                 end.ended_at,
@@ -206,6 +258,7 @@ pub fn end(
                 (!end.body.is_empty()).then_some(&end.body),
                 end.size,
                 end.kept,
+                end.signing.as_ref().map(Signing::as_text),
             ])?;
     }
     connection
@@ -226,8 +279,8 @@ pub fn of_event(connection: &Connection, seq: u64) -> rusqlite::Result<Vec<Attem
     connection
         .prepare_cached(
             "SELECT n, kind, target, owner, started_at, ended_at, request, status, error, detail, ttfb_ms, ms, response,
-                size, kept FROM attempts WHERE event = ?1
-             UNION ALL SELECT n, kind, target, owner, started_at, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+                size, kept, signing FROM attempts WHERE event = ?1
+             UNION ALL SELECT n, kind, target, owner, started_at, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
                 FROM open_attempts WHERE event = ?1 ORDER BY n",
         )?
         .query_map([seq], read)?
@@ -251,6 +304,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         response: decode(row.get(12)?),
         size: row.get::<_, Option<u64>>(13)?.unwrap_or(0),
         kept: row.get::<_, Option<u64>>(14)?.unwrap_or(0),
+        signing: row.get::<_, Option<String>>(15)?.as_deref().and_then(Signing::parse),
     })
 }
 

@@ -24,7 +24,7 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use attempts::{
-    Attempt, AttemptEnd, Kind, NewAttempt, Turn, begin_owed, end as end_attempt, insert as begin_attempt,
+    Attempt, AttemptEnd, Kind, NewAttempt, Signing, Turn, begin_owed, end as end_attempt, insert as begin_attempt,
     of_event as attempts_of, withdraw as withdraw_attempt,
 };
 pub use events::{BodyKey, Handled, NewEvent, PART, Recorded, drop_orphans, record, settle};

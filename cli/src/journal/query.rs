@@ -14,6 +14,8 @@ pub struct EventRow {
     pub seq: u64,
     pub id: String,
     pub origin: String,
+    /// The id of the event that an edited one was made of.
+    pub parent: Option<String>,
     pub project: String,
     pub relay: String,
     pub endpoint: String,
@@ -66,7 +68,7 @@ const FROM: &str = "FROM events JOIN contents USING (seq) LEFT JOIN signatures U
 const FEW: usize = 1000;
 
 const COLUMNS: &str = "seq, id, origin, project, relay, endpoint, head, size, sha256, content_type, state, queued, target, \
-    provider, event_type, provider_event_id, verdict, last_status, last_error, last_ms, attempts, received_at, signature";
+    provider, event_type, provider_event_id, verdict, last_status, last_error, last_ms, attempts, received_at, signature, parent";
 
 impl EventRow {
     pub fn by_seq(connection: &Connection, seq: u64) -> rusqlite::Result<Option<Self>> {
@@ -208,6 +210,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<EventRow> {
         seq: row.get(0)?,
         id: row.get(1)?,
         origin: row.get(2)?,
+        parent: row.get(23)?,
         project: row.get(3)?,
         relay: row.get(4)?,
         endpoint: row.get(5)?,
@@ -245,6 +248,7 @@ impl EventRow {
             seq,
             id: head.id.clone(),
             origin: "captured".into(),
+            parent: None,
             project: "/p".into(),
             relay: "embedded".into(),
             endpoint: "shop".into(),

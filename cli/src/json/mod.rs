@@ -5,10 +5,13 @@
 
 mod path;
 mod pretty;
+mod set;
 mod token;
 mod unescape;
 
 pub use path::{Path, PathError, Segment, Value, ValueKind, find};
 pub use pretty::pretty;
+pub(crate) use set::spliced;
+pub use set::{SetError, set};
 pub use token::{JsonError, Kind, MAX_DEPTH, Token, Tokens, Trouble, tokens};
 pub use unescape::unescape;

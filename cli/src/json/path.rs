@@ -125,6 +125,8 @@ pub enum ValueKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Value<'a> {
     pub kind: ValueKind,
+    /// Where it starts, in bytes.
+    pub start: usize,
     pub raw: &'a str,
 }
 
@@ -144,7 +146,7 @@ pub fn find<'a>(bytes: &'a [u8], path: &Path) -> Option<Value<'a>> {
         search.take(&token.ok()?);
     }
     let (start, end, kind) = search.found?;
-    Some(Value { kind, raw: std::str::from_utf8(bytes.get(start..end)?).ok()? })
+    Some(Value { kind, start, raw: std::str::from_utf8(bytes.get(start..end)?).ok()? })
 }
 
 struct Search<'p> {

@@ -221,6 +221,7 @@ mod tests {
             owner: String::new(),
             started_at: 0,
             ended_at: Some(1),
+            signing: None,
             request: Vec::new(),
             status: Some(status),
             error: None,

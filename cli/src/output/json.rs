@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::advice;
 use crate::activity::{Activity, AppState, Heard, Sender, Shown, Trouble};
 use crate::failure::Failure;
-use crate::journal::{Attempt, EventRow};
+use crate::journal::{Attempt, EventRow, Signing};
 use crate::platform::now_ms;
 use crate::provider::Signature;
 use crate::text::rfc3339;
@@ -178,6 +178,7 @@ pub fn event(row: &EventRow, bodies: Bodies, body: Option<&[u8]>) -> Value {
         "id": row.id,
         "endpoint": row.endpoint,
         "origin": row.origin,
+        "parent": row.parent,
         "state": row.state.as_str(),
         "queued": row.queued,
         "provider": row.provider,
@@ -234,6 +235,11 @@ pub fn attempt(row: &EventRow, attempt: &Attempt, bodies: Bodies, body: Option<&
         "event_id": row.id,
         "attempt": attempt.n,
         "kind": attempt.kind,
+        "resigned": matches!(attempt.signing, Some(Signing::Anew | Signing::AnewFor(_))),
+        "forged": match attempt.signing {
+            Some(Signing::Forged(part)) => Some(part.as_str()),
+            _ => None,
+        },
         "target": attempt.target,
         "status": attempt.status,
         "error": attempt.error,

@@ -9,7 +9,7 @@ use super::detail::{self, Extent};
 use super::row;
 use super::signature::{self, Notes};
 use crate::activity::{Activity, App, AppState, Endpoint, Forward, Started, Stopped, Tried};
-use crate::journal::{EventRow, State};
+use crate::journal::{EventRow, Signing, State};
 use crate::sanitize::sanitize;
 use crate::text;
 use crate::ui::{Ink, Ui};
@@ -28,6 +28,7 @@ pub struct LineLog {
     shown_urls: Vec<String>,
     bodies: HashMap<u64, bytes::Bytes>,
     notes: Notes,
+    said_resigned: bool,
 }
 
 /// A failure that repeats.
@@ -52,6 +53,7 @@ impl LineLog {
             shown_urls: Vec::new(),
             bodies: HashMap::new(),
             notes: Notes::default(),
+            said_resigned: false,
         }
     }
 
@@ -296,6 +298,14 @@ impl LineLog {
     }
 
     fn attempt(&mut self, tried: &Tried) {
+        if let (Some(Signing::AnewFor(url)), false) = (&tried.attempt.signing, self.said_resigned) {
+            self.said_resigned = true;
+            let provider = sanitize(tried.row.provider.as_deref().unwrap_or("its sender"));
+            self.status(&format!(
+                "re-signed for {}: {provider} signs the URL that it calls. (--app-url says another, --as-received leaves it)",
+                sanitize(url)
+            ));
+        }
         let advice = advice::on(&tried.row, &tried.attempt, &tried.body, tried.heard);
         if advice.as_ref().map(|a| &a.fact) != self.same.as_ref().map(|s| &s.fact) {
             self.end_row();

@@ -1,6 +1,7 @@
 //! One event on one line, in lists and in the line log alike.
 
-use crate::journal::{Attempt, EventRow, State};
+use crate::journal::{Attempt, EventRow, Signing, State};
+use crate::provider::Part;
 use crate::sanitize::{cut_middle, sanitize};
 use crate::text;
 use crate::ui::{Ink, Paint};
@@ -30,7 +31,19 @@ pub fn attempt_line_at(row: &EventRow, attempt: &Attempt, at: u64, paint: Paint)
         "replay" => format!("{} ", paint.sign("↻")),
         other => format!("{other} "),
     };
+    let word = word + signed_word(attempt);
     line(row, at, &paint.ink(ink, status), &took, &word, paint)
+}
+
+/// That an attempt was not signed as its event came.
+fn signed_word(attempt: &Attempt) -> &'static str {
+    match &attempt.signing {
+        None => "",
+        Some(Signing::Anew | Signing::AnewFor(_)) => "re-signed ",
+        Some(Signing::Forged(Part::Body)) => "forged body ",
+        Some(Signing::Forged(Part::Signature)) => "forged signature ",
+        Some(Signing::Forged(Part::Timestamp)) => "forged timestamp ",
+    }
 }
 
 /// An event that no attempt was made for.

@@ -5,6 +5,7 @@
 pub mod args;
 pub mod check;
 pub mod made;
+pub mod resign;
 pub mod secrets;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use hook_providers::{Catalog, Recipe};
 
 pub use args::ProviderArgs;
 pub use check::{Asked, Case, Checker, Signature};
+pub use resign::{Decision, Destination, Part, Problem, Resigned, Rule};
 pub use secrets::{Change, Given, Said, Secret, Secrets, Source};
 
 use crate::failure::Failure;

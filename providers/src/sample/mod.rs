@@ -17,6 +17,7 @@ use crate::recipe::Recipe;
 use crate::request::Url;
 use file::{File, Type};
 use make::Maker;
+pub use near::near as near_words;
 use value::{Value, percent};
 
 /// A type of event that can be made.

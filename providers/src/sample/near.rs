@@ -3,7 +3,7 @@
 const MAX_NEAR: usize = 5;
 
 /// The names that are closest to this one, best first; empty when none is close.
-pub(super) fn near<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Vec<String> {
+pub fn near<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Vec<String> {
     let wanted = wanted.to_lowercase();
     let mut found: Vec<(usize, &str)> = names.filter_map(|name| Some((distance(&wanted, name)?, name))).collect();
     found.sort();

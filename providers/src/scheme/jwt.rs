@@ -172,6 +172,13 @@ fn hash(algorithm: &str) -> Hash {
     }
 }
 
+/// When a token says that it was made.
+pub(super) fn issued_at(text: &[u8]) -> Option<i64> {
+    let claims = split(text)?.claims;
+    let issued = member(&json::parse(&claims)?, "iat")?;
+    stamp::Unit::S.read(issued.split('.').next().unwrap_or_default().as_bytes())
+}
+
 /// The claims of a token that is already there, so that signing again keeps them.
 pub(crate) fn claims_of(text: &[u8]) -> Option<Vec<u8>> {
     split(text).map(|token| token.claims)

@@ -80,7 +80,22 @@ impl Scheme {
             },
         };
         verdict.scheme.clone_from(&self.id);
+        if matches!(verdict.state, State::NoSecret | State::Invalid) {
+            verdict.age_ms = self.says_signed_at(request, known).map(|at_ms| now_ms.saturating_sub(at_ms));
+        }
         verdict
+    }
+
+    /// The time in the signature, which nobody vouches for yet.
+    fn says_signed_at(&self, request: &Request<'_>, known: &Known<'_>) -> Option<i64> {
+        let scope = Scope::new(request, known.params);
+        let values: Vec<Cow<'_, [u8]>> = self.signature.values(&scope);
+        let signature = self.signature.read(&values);
+        if self.algorithm == Algorithm::Jwt {
+            return signature.candidates().find_map(|(_, token)| jwt::issued_at(&token));
+        }
+        let stamp = self.stamp.as_ref()?;
+        stamp.unit.read(&stamp.at.find(&Scope { signature: Some(&signature), ..scope })?)
     }
 
     /// Whether the signature is right, whatever the clock says (except for a JWT, which holds its own times).

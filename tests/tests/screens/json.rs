@@ -146,7 +146,7 @@ fn every_line_of_an_eventful_run_fits() {
         let output = hook.run([args.as_slice(), &["--output", "json"]].concat()).succeeded();
         assert!(!schema.check(&output).is_empty(), "{args:?}");
     }
-    for args in [vec!["replay", "1..4"], vec!["replay", "last", "--body"]] {
+    for args in [vec!["replay", "1..4"], vec!["replay", "last", "--bodies"]] {
         let output = hook.run([args.as_slice(), &["--output", "json", "--timeout", "1s"]].concat());
         let lines = schema.check(&output);
         assert!(lines.iter().all(|l| l["type"] == "attempt" && l["kind"] == "replay"), "{lines:?}");

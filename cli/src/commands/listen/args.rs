@@ -13,7 +13,7 @@ use crate::filter::{Field, Filter, TermKind};
 use crate::forward::{HostField, Shape};
 use crate::output::Format;
 use crate::provider::{ProviderArgs, Said, args};
-use crate::target::ForwardTo;
+use crate::target::{self, ForwardTo};
 use crate::{event_ref, header_arg, units};
 
 /// Get a public URL, forward what is sent to it, print, keep
@@ -51,6 +51,12 @@ pub struct ListenArgs {
     /// Keep the sender's Host
     #[arg(long)]
     pub preserve_host: bool,
+    /// The URL that your app takes itself to be called by, for providers that sign it [default: as it is forwarded]
+    #[arg(long, value_name = "URL")]
+    pub app_url: Option<String>,
+    /// Leave every event as it came: no headers of hook's own, nothing signed anew
+    #[arg(long)]
+    pub as_received: bool,
     /// Take any TLS certificate of the target
     #[arg(long)]
     pub insecure: bool,
@@ -175,7 +181,17 @@ impl ListenArgs {
         let options = Options {
             provider: self.sender.provider.clone().or_else(|| entry.provider.clone()),
             routes,
-            shape: Shape { host, headers },
+            shape: Shape {
+                host,
+                headers,
+                as_received: self.as_received || entry.as_received == Some(true),
+                app_url: self
+                    .app_url
+                    .as_ref()
+                    .or(entry.app_url.as_ref())
+                    .map(|url| target::app_url(url))
+                    .transpose()?,
+            },
             insecure: self.insecure || entry.insecure == Some(true),
             timeout: self.timeout.or(from_file(&entry.timeout)?).unwrap_or(DEFAULT_TIMEOUT),
             reply_within: self.reply_within.or(from_file(&entry.reply_within)?).unwrap_or(DEFAULT_REPLY_WITHIN),

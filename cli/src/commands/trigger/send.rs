@@ -11,7 +11,7 @@ use super::event::Event;
 use super::place::Place;
 use crate::failure::{Exit, Failure};
 use crate::forward::attempt::{self, EventBody, Try};
-use crate::forward::{self, Client, HostField, PostError, Shape};
+use crate::forward::{self, Client, PostError, Shape};
 use crate::journal::{
     self, Attempt, BodyKey, Condition, EventRow, Journal, Kind, NewAttempt, NewEvent, Order, Owner, PART, Scope, State,
 };
@@ -163,7 +163,7 @@ impl Sender<'_> {
         let (end, state) = match self.client.connect().await {
             Err(error) => (attempt::not_connected(&error, began), State::Undelivered),
             Ok(connection) => {
-                let shape = Shape { host: HostField::Target, headers: Vec::new() };
+                let shape = Shape::default();
                 let this = Try {
                     seq,
                     n: 1,
@@ -173,6 +173,7 @@ impl Sender<'_> {
                     replay: false,
                     timeout: self.timeout,
                     shape: &shape,
+                    signing: None,
                 };
                 let outcome = attempt::run(self.journal, self.client, connection, &this, None).await;
                 let state = if outcome.not_connected.is_some() { State::Undelivered } else { State::Ended };

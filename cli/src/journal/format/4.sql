@@ -3,3 +3,4 @@ CREATE TABLE signatures (
     seq INTEGER PRIMARY KEY,     -- of the event
     signature TEXT NOT NULL      -- what was found about its sender, as JSON
 );
+ALTER TABLE attempts ADD COLUMN signing TEXT;      -- how it was signed, when not as its event came
