@@ -4,6 +4,7 @@ mod completions;
 mod config;
 mod doctor;
 mod events;
+mod explain;
 mod listen;
 mod login;
 mod logout;
@@ -12,6 +13,7 @@ mod schema;
 mod show;
 mod status;
 mod trigger;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -65,6 +67,8 @@ enum Command {
     Show(show::ShowArgs),
     Replay(Box<replay::ReplayArgs>),
     Trigger(Box<trigger::TriggerArgs>),
+    Verify(verify::VerifyArgs),
+    Explain(explain::ExplainArgs),
     /// Run a relay: public URLs, and an inbox that keeps what is sent to them
     Relay(hook_relay_server::command::RelayArgs),
     Login(login::LoginArgs),
@@ -161,6 +165,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Show(args) => show::run(context, args).await,
         Command::Replay(args) => Box::pin(replay::run(context, *args)).await,
         Command::Trigger(args) => Box::pin(trigger::run(context, *args)).await,
+        Command::Verify(args) => verify::run(context, args).await,
+        Command::Explain(args) => explain::run(context, args).await,
         Command::Login(args) => login::run(context, args).await,
         Command::Logout(args) => logout::run(context, &args),
         Command::Status(args) => status::run(context, &args).await,

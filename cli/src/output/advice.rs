@@ -157,13 +157,13 @@ fn title(html: &str) -> Option<&str> {
     html.get(open..end)
 }
 
-fn is_csrf(attempt: &Attempt, body: &[u8]) -> bool {
+pub fn is_csrf(attempt: &Attempt, body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(&body[..body.len().min(64 * 1024)]).to_ascii_lowercase();
     let words = ["csrf", "invalidauthenticitytoken", "authenticity token", "page expired", "xsrf"];
     words.iter().any(|w| text.contains(w)) || header(attempt, "x-csrf-token").is_some()
 }
 
-fn is_host_check(body: &[u8]) -> bool {
+pub fn is_host_check(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(&body[..body.len().min(64 * 1024)]);
     ["Blocked host", "Invalid Host header", "This host is not allowed", "Blocked request. This host"]
         .iter()

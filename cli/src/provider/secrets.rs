@@ -48,6 +48,8 @@ pub enum Source {
 pub struct Given {
     /// For every endpoint, by flags.
     pub flags: Said,
+    /// Those of the flags are asked about, and every other secret is another one.
+    pub alone: bool,
     /// For one endpoint, in hook.toml.
     pub endpoints: HashMap<String, Said>,
     /// Looked in before `.env`.
@@ -136,6 +138,22 @@ impl Secrets {
 
     /// The secrets of an endpoint and provider, the most particular first: that one signs. An empty endpoint is any.
     pub fn of(&self, endpoint: &str, recipe: &Recipe) -> Vec<Secret> {
+        if self.given.alone { self.named(&self.given.flags.variables, recipe) } else { self.all_of(endpoint, recipe) }
+    }
+
+    /// Those in variables that somebody named.
+    fn named(&self, variables: &[String], recipe: &Recipe) -> Vec<Secret> {
+        let secret = |variable: &String, value, file: Option<&EnvFile>| {
+            let source = file.map_or_else(|| Source::Named(variable.clone()), |file| file.source(variable));
+            Secret { label: recipe.slug.clone(), value, source }
+        };
+        variables
+            .iter()
+            .flat_map(|name| self.variable(name).map(move |(value, file)| secret(name, value, file)))
+            .collect()
+    }
+
+    fn all_of(&self, endpoint: &str, recipe: &Recipe) -> Vec<Secret> {
         let slug = &recipe.slug;
         let mut found: Vec<Secret> = Vec::new();
         let mut add = |label: String, value: String, source: Source| {
@@ -143,11 +161,8 @@ impl Secrets {
                 found.push(Secret { label, value, source });
             }
         };
-        for variable in self.said(endpoint).flat_map(|said| &said.variables) {
-            for (value, file) in self.variable(variable) {
-                let named = || Source::Named(variable.clone());
-                add(slug.clone(), value, file.map_or_else(named, |file| file.source(variable)));
-            }
+        for named in self.said(endpoint).flat_map(|said| self.named(&said.variables, recipe)) {
+            add(named.label, named.value, named.source);
         }
         let kept = || self.store.of(&self.project, slug);
         for kept in kept().filter(|k| k.endpoint.as_deref() == Some(endpoint) && !endpoint.is_empty()) {
@@ -170,14 +185,17 @@ impl Secrets {
         [Some(&self.given.flags), self.given.endpoints.get(endpoint)].into_iter().flatten()
     }
 
-    /// Kept ones that belong to other endpoints: for telling that one of those made a signature.
+    /// Kept ones that belong to other endpoints, and those that are not asked about: for telling that one of those made a
+    /// signature.
     pub fn others(&self, endpoint: &str, recipe: &Recipe) -> Vec<Secret> {
         let slug = &recipe.slug;
         let others = self.store.of(&self.project, slug).filter_map(|kept| {
             let theirs = kept.endpoint.as_deref().filter(|e| *e != endpoint)?;
             Some(Secret { label: format!("{theirs}/{slug}"), value: kept.value.clone(), source: kept.source() })
         });
-        others.collect()
+        let asked = self.of(endpoint, recipe);
+        let aside = self.all_of(endpoint, recipe).into_iter().filter(|s| asked.iter().all(|a| a.value != s.value));
+        others.chain(aside.map(|s| Secret { label: s.source.to_string(), ..s })).collect()
     }
 
     /// Values of what a scheme needs besides the secret.

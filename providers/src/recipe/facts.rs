@@ -72,6 +72,19 @@ pub struct SignatureFacts {
     pub url: bool,
     /// A published key has to be fetched to check it.
     pub fetched_key: bool,
+    /// How to make it, where it is an HMAC of the body and nothing else.
+    pub body_mac: Option<BodyMac>,
+}
+
+/// An HMAC of the body alone, with the text of the secret as key: what many providers do, and a few lines of code check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodyMac {
+    /// `sha256`.
+    pub hash: &'static str,
+    /// Otherwise base64.
+    pub hex: bool,
+    /// What stands before it in the header: `sha256=`.
+    pub before: String,
 }
 
 /// The signing secret: where a person finds it, and how it looks.

@@ -10,7 +10,7 @@ pub(crate) mod template;
 
 use std::fmt;
 
-pub use facts::{Fact, Failure, Param, Retries, SecretFacts, Sender, Setup, SignatureFacts, StatusClass};
+pub use facts::{BodyMac, Fact, Failure, Param, Retries, SecretFacts, Sender, Setup, SignatureFacts, StatusClass};
 
 use crate::scheme::Scheme;
 use condition::Condition;

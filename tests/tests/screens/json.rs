@@ -142,6 +142,8 @@ fn every_line_of_an_eventful_run_fits() {
         vec!["show", "last"],
         vec!["show", "1"],
         vec!["show", "2"],
+        vec!["explain", "1"],
+        vec!["explain", "2"],
     ] {
         let output = hook.run([args.as_slice(), &["--output", "json"]].concat()).succeeded();
         assert!(!schema.check(&output).is_empty(), "{args:?}");
@@ -163,7 +165,9 @@ fn what_the_schema_does_not_know_is_caught() {
     listen.attempt(1);
     listen.wait_for("it is down", |r| r["type"] == "app");
     let mut lines = schema.check_interrupted(&listen);
-    lines.extend(hook.run(["doctor", "--output", "json"]).json().into_iter().take(1));
+    for command in ["doctor", "verify", "explain"] {
+        lines.extend(hook.run([command, "--output", "json"]).json().into_iter().take(1));
+    }
     // Kinds that this run has none of.
     let ts = lines[0]["ts"].clone();
     lines.push(json!({"v":1,"type":"error","ts":ts,"code":"slow","message":"m","next":null,"fatal":false}));
@@ -172,7 +176,20 @@ fn what_the_schema_does_not_know_is_caught() {
         json!({"v":1,"type":"sent","ts":ts,"provider":"p","event_type":"e","status":200,"queued":true,"ms":1,"response_size":0}),
     );
     let line = |kind: &str| lines.iter().find(|l| l["type"] == kind).unwrap_or_else(|| panic!("no {kind}")).clone();
-    let kinds = ["hello", "ready", "app", "tunnel", "event", "attempt", "sent", "check", "error", "bye"];
+    let kinds = [
+        "hello",
+        "ready",
+        "app",
+        "tunnel",
+        "event",
+        "attempt",
+        "sent",
+        "verdict",
+        "explanation",
+        "check",
+        "error",
+        "bye",
+    ];
     for kind in kinds {
         let good = line(kind);
         schema.fits(&good);
@@ -209,6 +226,10 @@ fn what_the_schema_does_not_know_is_caught() {
         ("event", "/ts"),
         ("attempt", "/kind"),
         ("attempt", "/error"),
+        ("verdict", "/verdict"),
+        ("verdict", "/reason"),
+        ("explanation", "/verdict"),
+        ("explanation", "/app/error"),
         ("check", "/check"),
         ("check", "/state"),
         ("error", "/code"),
