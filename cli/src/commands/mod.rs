@@ -8,8 +8,10 @@ mod explain;
 mod listen;
 mod login;
 mod logout;
+mod providers;
 mod replay;
 mod schema;
+mod secret;
 mod show;
 mod status;
 mod trigger;
@@ -76,6 +78,8 @@ enum Command {
     Status(status::StatusArgs),
     Doctor(doctor::DoctorArgs),
     Config(config::ConfigArgs),
+    Providers(providers::ProvidersArgs),
+    Secret(secret::SecretArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -172,6 +176,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Status(args) => status::run(context, &args).await,
         Command::Doctor(args) => doctor::run(context, &args).await,
         Command::Config(args) => config::run(context, &args),
+        Command::Providers(args) => providers::run(context, &args),
+        Command::Secret(args) => secret::run(context, args),
         Command::Schema(args) => schema::run(context, &args),
         Command::Completions(args) => completions::run(context, &args, Cli::command()),
         Command::Relay(_) => Ok(Exit::Done),

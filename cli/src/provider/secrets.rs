@@ -165,7 +165,9 @@ impl Secrets {
             add(named.label, named.value, named.source);
         }
         let kept = || self.store.of(&self.project, slug);
-        for kept in kept().filter(|k| k.endpoint.as_deref() == Some(endpoint) && !endpoint.is_empty()) {
+        // Anybody can hand one over, so those come after what the person gave.
+        let of_endpoint = |k: &&Kept| k.endpoint.as_deref() == Some(endpoint) && !endpoint.is_empty();
+        for kept in kept().filter(|k| of_endpoint(k) && k.from != From::Handshake) {
             add(format!("{endpoint}/{slug}"), kept.value.clone(), kept.source());
         }
         for variable in &recipe.secret.env {
@@ -176,6 +178,9 @@ impl Secrets {
         }
         for kept in kept().filter(|k| k.endpoint.is_none()) {
             add(slug.clone(), kept.value.clone(), kept.source());
+        }
+        for kept in kept().filter(|k| of_endpoint(k) && k.from == From::Handshake) {
+            add(format!("{endpoint}/{slug}"), kept.value.clone(), kept.source());
         }
         found
     }
@@ -210,6 +215,24 @@ impl Secrets {
 
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// How a secret would be kept that a provider hands over to an endpoint; `None` when it is known.
+    pub fn handed(&self, endpoint: &str, recipe: &Recipe, value: &str) -> Option<Kept> {
+        let known = self.of(endpoint, recipe).iter().any(|s| s.value == value);
+        (!known).then(|| Kept {
+            project: Some(self.project.clone()),
+            endpoint: Some(endpoint.to_owned()),
+            provider: recipe.slug.clone(),
+            value: value.to_owned(),
+            from: From::Handshake,
+            for_app: None,
+        })
+    }
+
+    /// Takes what the file of kept secrets holds now.
+    pub fn take(&mut self, store: Store) {
+        self.store = store;
     }
 
     /// Looks again at files that changed. Of variables only those that may hold a secret are told of.

@@ -14,6 +14,7 @@ mod plain;
 mod ready;
 mod relays;
 mod screen;
+mod signatures;
 mod stories;
 mod terminal;
 mod wanted;
