@@ -230,7 +230,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<EventRow> {
         provider_event_id: row.get(15)?,
         verdict: row.get(16)?,
         signature: signature.and_then(|s| serde_json::from_str(&s).ok()),
-        duplicate_of: row.get(23)?,
+        duplicate_of: row.get(24)?,
         last_status: row.get(17)?,
         last_error: row.get(18)?,
         last_ms: row.get(19)?,
