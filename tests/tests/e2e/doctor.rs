@@ -61,7 +61,9 @@ fn a_machine_that_is_well_has_no_problem() {
     let hook = Hook::on_disk();
     let found = examined(&hook);
     let checks: Vec<&str> = found.iter().map(|f| f["check"].as_str().unwrap()).collect();
-    let wanted = ["version", "disk", "room", "journal", "sync", "locks", "private", "files", "login", "relay", "clock"];
+    let wanted = [
+        "version", "disk", "room", "journal", "sync", "locks", "private", "secrets", "files", "login", "relay", "clock",
+    ];
     assert_eq!(checks, wanted);
     let fact = |check: &str, name: &str| one(&found, check)["facts"][name].clone();
     assert_eq!(fact("journal", "path"), hook.journal().to_str().unwrap());
