@@ -4,6 +4,7 @@
 //! `output` as `activity`.
 
 pub mod activity;
+pub mod autopsy;
 mod below;
 pub mod commands;
 pub mod config;

@@ -131,6 +131,12 @@ impl Target {
         self.port == if self.tls { 443 } else { 80 }
     }
 
+    /// Whether it is this machine for sure.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host.trim_matches(['[', ']']);
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
     /// Host and port, always both.
     pub fn host_port(&self) -> String {
         format!("{}:{}", self.host, self.port)

@@ -99,7 +99,7 @@ impl Paint {
 
     /// A line with all signs of ours in letters, where the terminal has no more.
     pub fn signs(self, line: &str) -> std::borrow::Cow<'_, str> {
-        const SIGNS: [(&str, &str); 9] = [
+        const SIGNS: [(&str, &str); 10] = [
             ("…", "..."),
             ("→", "->"),
             ("✓", "ok"),
@@ -109,6 +109,7 @@ impl Paint {
             ("└", "`-"),
             ("·", "-"),
             ("↻", "again"),
+            ("⚠", "!"),
         ];
         if !self.ascii || line.is_ascii() {
             return line.into();
@@ -130,6 +131,7 @@ impl Paint {
             "…" => "...",
             "·" => "-",
             "↻" => "again",
+            "⚠" => "!",
             other => other,
         }
     }
@@ -145,6 +147,7 @@ impl Paint {
 pub struct Ui {
     pub out: Paint,
     pub err: Paint,
+    pub stdout_is_terminal: bool,
     pub stderr_is_terminal: bool,
     closed: AtomicBool,
     /// Data that is to be written in one go.
@@ -166,6 +169,7 @@ impl Ui {
         Self {
             out: Paint::new(surroundings.color(choice, surroundings.stdout_is_terminal), surroundings.ascii),
             err: Paint::new(surroundings.color(choice, surroundings.stderr_is_terminal), surroundings.ascii),
+            stdout_is_terminal: surroundings.stdout_is_terminal,
             stderr_is_terminal: surroundings.stderr_is_terminal,
             closed: AtomicBool::new(false),
             held: Mutex::default(),

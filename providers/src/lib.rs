@@ -30,7 +30,8 @@ pub use known::{Known, LiveKey, MAX_SECRETS, Secret};
 pub use new_secret::{NewSecret, new_secret};
 pub use recipe::facts::Outcome;
 pub use recipe::{
-    Fact, Failure, Param, Recipe, RecipeError, Retries, SecretFacts, Sender, Setup, SignatureFacts, StatusClass,
+    BodyMac, Fact, Failure, Param, Recipe, RecipeError, Retries, SecretFacts, Sender, Setup, SignatureFacts,
+    StatusClass,
 };
 pub use request::{Header, Request};
 pub use sign::{CannotSign, Signed, sign};

@@ -257,3 +257,17 @@ fn an_answer_that_browsers_would_read_is_not_sniffed() {
     let Some(Answer { headers, .. }) = answer else { panic!("no answer") };
     assert!(headers.contains(&("x-content-type-options".to_owned(), "nosniff".to_owned())));
 }
+
+#[test]
+fn an_hmac_of_the_body_alone_is_told_from_the_others() {
+    let catalog = Catalog::shipped();
+    let mac = |slug: &str| {
+        let facts = catalog.get(slug).expect("it is shipped").signatures().next().expect("it signs");
+        facts.body_mac.map(|mac| format!("{} {} {}", mac.hash, if mac.hex { "hex" } else { "base64" }, mac.before))
+    };
+    assert_eq!(mac("github").as_deref(), Some("sha256 hex sha256="));
+    assert_eq!(mac("shopify").as_deref(), Some("sha256 base64 "));
+    for other in ["stripe", "slack", "svix", "square", "twilio", "telegram"] {
+        assert_eq!(mac(other), None, "{other}");
+    }
+}

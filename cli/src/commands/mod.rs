@@ -4,13 +4,18 @@ mod completions;
 mod config;
 mod doctor;
 mod events;
+mod explain;
 mod listen;
 mod login;
 mod logout;
+mod providers;
 mod replay;
 mod schema;
+mod secret;
 mod show;
 mod status;
+mod trigger;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -63,6 +68,9 @@ enum Command {
     Events(events::EventsArgs),
     Show(show::ShowArgs),
     Replay(Box<replay::ReplayArgs>),
+    Trigger(Box<trigger::TriggerArgs>),
+    Verify(verify::VerifyArgs),
+    Explain(explain::ExplainArgs),
     /// Run a relay: public URLs, and an inbox that keeps what is sent to them
     Relay(hook_relay_server::command::RelayArgs),
     Login(login::LoginArgs),
@@ -70,6 +78,8 @@ enum Command {
     Status(status::StatusArgs),
     Doctor(doctor::DoctorArgs),
     Config(config::ConfigArgs),
+    Providers(providers::ProvidersArgs),
+    Secret(secret::SecretArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -158,11 +168,16 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Events(args) => events::run(context, args).await,
         Command::Show(args) => show::run(context, args).await,
         Command::Replay(args) => Box::pin(replay::run(context, *args)).await,
+        Command::Trigger(args) => Box::pin(trigger::run(context, *args)).await,
+        Command::Verify(args) => verify::run(context, args).await,
+        Command::Explain(args) => explain::run(context, args).await,
         Command::Login(args) => login::run(context, args).await,
         Command::Logout(args) => logout::run(context, &args),
         Command::Status(args) => status::run(context, &args).await,
         Command::Doctor(args) => doctor::run(context, &args).await,
         Command::Config(args) => config::run(context, &args),
+        Command::Providers(args) => providers::run(context, &args),
+        Command::Secret(args) => secret::run(context, args),
         Command::Schema(args) => schema::run(context, &args),
         Command::Completions(args) => completions::run(context, &args, Cli::command()),
         Command::Relay(_) => Ok(Exit::Done),

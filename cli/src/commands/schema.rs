@@ -14,7 +14,7 @@ pub struct SchemaArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Of {
-    /// The lines of listen, events, show, replay and doctor
+    /// The lines of listen, events, show, replay, verify, explain and doctor
     Listen,
 }
 

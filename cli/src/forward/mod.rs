@@ -4,8 +4,11 @@ mod answer;
 pub mod attempt;
 mod body;
 mod client;
+mod post;
 mod request;
 
+pub use answer::end_to_end;
 pub use attempt::{Outcome, Try};
 pub use client::{Client, ConnectError, Connection};
+pub use post::{PostError, Posted, post};
 pub use request::{HostField, Shape, url_seen};

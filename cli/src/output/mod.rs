@@ -1,7 +1,9 @@
 //! The outputs: each consumes activities and shows them in its own way. None of them changes anything.
 
 pub mod advice;
+pub mod autopsy;
 pub mod detail;
+pub mod explanation;
 pub mod json;
 pub mod line;
 pub mod row;

@@ -58,6 +58,13 @@ pub fn settled_line(row: &EventRow, paint: Paint) -> String {
     line(row, row.head.received_at, "---", word, "", paint)
 }
 
+/// What is said behind a line: `duplicate of #3  ⚠ slack gives up at 3 s and sends again`.
+pub fn marks(row: &EventRow, warning: Option<&str>, paint: Paint) -> String {
+    let duplicate = row.duplicate_of.map(|first| paint.ink(Ink::Dim, format!("duplicate of #{first}")));
+    let warning = warning.map(|warning| paint.ink(Ink::Warn, format!("{} {warning}", paint.sign("⚠"))));
+    duplicate.into_iter().chain(warning).map(|mark| format!("  {mark}")).collect()
+}
+
 fn line(row: &EventRow, at: u64, status: &str, took: &str, word: &str, paint: Paint) -> String {
     let seq = format!("#{}", row.seq);
     format!("{}  {seq:<4} {status}{took:>9}  {word}{}", paint.ink(Ink::Dim, text::clock(at)), what(row, paint))

@@ -31,6 +31,7 @@ impl ProviderArgs {
         let named = entries.iter().filter_map(|entry| Some((entry.name.clone()?, said(entry))));
         Given {
             flags: Said { variables: self.secret_env.clone(), params: self.params.clone() },
+            alone: false,
             endpoints: named.collect(),
             env_files: self.env_files(),
         }

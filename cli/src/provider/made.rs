@@ -56,6 +56,14 @@ pub fn write(file: &Path, variable: &str, value: &str) -> Result<bool, Failure> 
     Ok(true)
 }
 
+/// A warning when git would take a file that holds a secret.
+pub fn unignored(file: &Path) -> Option<String> {
+    let shown = platform::shown(file);
+    let name = file.file_name()?.to_string_lossy();
+    (platform::is_git_ignored(file) == Some(false))
+        .then(|| format!("{shown} is not ignored by git: add {name} to .gitignore before you commit."))
+}
+
 /// The text with the variable in it: in place of a line that sets it to nothing, else at the end. `None`: it has a value.
 fn with_variable(text: &str, variable: &str, value: &str) -> Option<String> {
     let plain = value.bytes().all(|b| b.is_ascii_alphanumeric() || b"_./+=:-".contains(&b));

@@ -13,6 +13,7 @@ pub use change::{Change, How};
 use env_file::EnvFile;
 pub use store::{From, Kept, Store};
 
+use super::made;
 use crate::failure::Failure;
 use crate::platform;
 
@@ -48,6 +49,8 @@ pub enum Source {
 pub struct Given {
     /// For every endpoint, by flags.
     pub flags: Said,
+    /// Those of the flags are asked about, and every other secret is another one.
+    pub alone: bool,
     /// For one endpoint, in hook.toml.
     pub endpoints: HashMap<String, Said>,
     /// Looked in before `.env`.
@@ -136,6 +139,22 @@ impl Secrets {
 
     /// The secrets of an endpoint and provider, the most particular first: that one signs. An empty endpoint is any.
     pub fn of(&self, endpoint: &str, recipe: &Recipe) -> Vec<Secret> {
+        if self.given.alone { self.named(&self.given.flags.variables, recipe) } else { self.all_of(endpoint, recipe) }
+    }
+
+    /// Those in variables that somebody named.
+    fn named(&self, variables: &[String], recipe: &Recipe) -> Vec<Secret> {
+        let secret = |variable: &String, value, file: Option<&EnvFile>| {
+            let source = file.map_or_else(|| Source::Named(variable.clone()), |file| file.source(variable));
+            Secret { label: recipe.slug.clone(), value, source }
+        };
+        variables
+            .iter()
+            .flat_map(|name| self.variable(name).map(move |(value, file)| secret(name, value, file)))
+            .collect()
+    }
+
+    fn all_of(&self, endpoint: &str, recipe: &Recipe) -> Vec<Secret> {
         let slug = &recipe.slug;
         let mut found: Vec<Secret> = Vec::new();
         let mut add = |label: String, value: String, source: Source| {
@@ -143,14 +162,13 @@ impl Secrets {
                 found.push(Secret { label, value, source });
             }
         };
-        for variable in self.said(endpoint).flat_map(|said| &said.variables) {
-            for (value, file) in self.variable(variable) {
-                let named = || Source::Named(variable.clone());
-                add(slug.clone(), value, file.map_or_else(named, |file| file.source(variable)));
-            }
+        for named in self.said(endpoint).flat_map(|said| self.named(&said.variables, recipe)) {
+            add(named.label, named.value, named.source);
         }
         let kept = || self.store.of(&self.project, slug);
-        for kept in kept().filter(|k| k.endpoint.as_deref() == Some(endpoint) && !endpoint.is_empty()) {
+        // Anybody can hand one over, so those come after what the person gave.
+        let of_endpoint = |k: &&Kept| k.endpoint.as_deref() == Some(endpoint) && !endpoint.is_empty();
+        for kept in kept().filter(|k| of_endpoint(k) && k.from != From::Handshake) {
             add(format!("{endpoint}/{slug}"), kept.value.clone(), kept.source());
         }
         for variable in &recipe.secret.env {
@@ -162,6 +180,9 @@ impl Secrets {
         for kept in kept().filter(|k| k.endpoint.is_none()) {
             add(slug.clone(), kept.value.clone(), kept.source());
         }
+        for kept in kept().filter(|k| of_endpoint(k) && k.from == From::Handshake) {
+            add(format!("{endpoint}/{slug}"), kept.value.clone(), kept.source());
+        }
         found
     }
 
@@ -170,14 +191,17 @@ impl Secrets {
         [Some(&self.given.flags), self.given.endpoints.get(endpoint)].into_iter().flatten()
     }
 
-    /// Kept ones that belong to other endpoints: for telling that one of those made a signature.
+    /// Kept ones that belong to other endpoints, and those that are not asked about: for telling that one of those made a
+    /// signature.
     pub fn others(&self, endpoint: &str, recipe: &Recipe) -> Vec<Secret> {
         let slug = &recipe.slug;
         let others = self.store.of(&self.project, slug).filter_map(|kept| {
             let theirs = kept.endpoint.as_deref().filter(|e| *e != endpoint)?;
             Some(Secret { label: format!("{theirs}/{slug}"), value: kept.value.clone(), source: kept.source() })
         });
-        others.collect()
+        let asked = self.of(endpoint, recipe);
+        let aside = self.all_of(endpoint, recipe).into_iter().filter(|s| asked.iter().all(|a| a.value != s.value));
+        others.chain(aside.map(|s| Secret { label: s.source.to_string(), ..s })).collect()
     }
 
     /// Values of what a scheme needs besides the secret.
@@ -192,6 +216,31 @@ impl Secrets {
 
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Makes a secret in the provider's form, and keeps it for this project.
+    pub fn make(&mut self, recipe: &Recipe) -> Result<Secret, Failure> {
+        let kept = made::make(&self.project, None, recipe)?;
+        self.store = Store::read()?;
+        Ok(Secret { label: recipe.slug.clone(), value: kept.value, source: Source::Made })
+    }
+
+    /// How a secret would be kept that a provider hands over to an endpoint; `None` when it is known.
+    pub fn handed(&self, endpoint: &str, recipe: &Recipe, value: &str) -> Option<Kept> {
+        let known = self.of(endpoint, recipe).iter().any(|s| s.value == value);
+        (!known).then(|| Kept {
+            project: Some(self.project.clone()),
+            endpoint: Some(endpoint.to_owned()),
+            provider: recipe.slug.clone(),
+            value: value.to_owned(),
+            from: From::Handshake,
+            for_app: None,
+        })
+    }
+
+    /// Takes what the file of kept secrets holds now.
+    pub fn take(&mut self, store: Store) {
+        self.store = store;
     }
 
     /// Looks again at files that changed. Of variables only those that may hold a secret are told of.

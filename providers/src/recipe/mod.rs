@@ -10,7 +10,7 @@ pub(crate) mod template;
 
 use std::fmt;
 
-pub use facts::{Fact, Failure, Param, Retries, SecretFacts, Sender, Setup, SignatureFacts, StatusClass};
+pub use facts::{BodyMac, Fact, Failure, Param, Retries, SecretFacts, Sender, Setup, SignatureFacts, StatusClass};
 
 use crate::scheme::Scheme;
 use condition::Condition;
@@ -101,6 +101,20 @@ impl Recipe {
     /// How it signs, one for each form that it has.
     pub fn signatures(&self) -> impl Iterator<Item = SignatureFacts> {
         self.schemes.iter().map(Scheme::facts)
+    }
+
+    /// The header fields by which it is recognised, as a person would write them.
+    pub fn headers(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for condition in self.matches.iter().flatten().filter(|condition| condition.weight() > 0) {
+            if let Selector::Header(name) = &condition.place {
+                let name = selector::spelled(name);
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        names
     }
 
     /// Whether it asks endpoints questions that want an answer of its own form.

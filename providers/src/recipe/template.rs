@@ -89,6 +89,17 @@ impl Template {
         found
     }
 
+    /// The text before a place, when that place as it is ends the template and there is no other.
+    pub(crate) fn before(&self, last: &Selector) -> Option<&str> {
+        let is_last =
+            |part: &Part| matches!(part, Part::Value { place, filters, .. } if place == last && filters.is_empty());
+        match self.parts.as_slice() {
+            [part] if is_last(part) => Some(""),
+            [Part::Text(text), part] if is_last(part) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Places that the request must have, whatever else it has.
     pub(crate) fn needs(&self) -> impl Iterator<Item = &Selector> {
         self.parts.iter().filter_map(|part| match part {

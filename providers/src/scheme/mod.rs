@@ -15,9 +15,9 @@ mod token;
 
 use std::time::Duration;
 
-use crate::bytes::Hash;
+use crate::bytes::{Encoding, Hash};
 use crate::recipe::condition::Condition;
-use crate::recipe::facts::SignatureFacts;
+use crate::recipe::facts::{BodyMac, SignatureFacts};
 use crate::recipe::selector::Selector;
 use crate::recipe::signature::SignatureForm;
 use crate::recipe::template::{Scope, Template};
@@ -90,7 +90,19 @@ impl Scheme {
             covers: self.covers,
             url: self.signs_url(),
             fetched_key: self.live_key.is_some(),
+            body_mac: self.body_mac(),
         }
+    }
+
+    fn body_mac(&self) -> Option<BodyMac> {
+        let (Some(hash), [content]) = (self.algorithm.name().strip_prefix("hmac-"), self.content.as_slice()) else {
+            return None;
+        };
+        let plain = self.key == KeyForm::Text && content.before(&Selector::Body) == Some("") && self.each.is_none();
+        let hex = self.signature.encoding == Encoding::Hex;
+        (plain && (hex || self.signature.encoding == Encoding::Base64)).then_some(())?;
+        let before = format!("{}{}", self.signature.strip, self.sign.before(&Selector::Made)?);
+        Some(BodyMac { hash, hex, before })
     }
 
     pub(crate) fn can_sign(&self) -> bool {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod app;
+mod autopsy;
 mod away;
 mod cli;
 mod crash;
@@ -16,12 +17,16 @@ mod journal;
 mod order;
 mod output;
 mod property;
+mod providers;
 mod reply;
 mod resign;
+mod secrets;
 mod sender;
 mod shared;
+mod signatures;
 mod takeover;
 mod tokens;
+mod trigger;
 
 #[test]
 fn no_story_is_forgotten() {

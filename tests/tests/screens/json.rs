@@ -142,6 +142,8 @@ fn every_line_of_an_eventful_run_fits() {
         vec!["show", "last"],
         vec!["show", "1"],
         vec!["show", "2"],
+        vec!["explain", "1"],
+        vec!["explain", "2"],
     ] {
         let output = hook.run([args.as_slice(), &["--output", "json"]].concat()).succeeded();
         assert!(!schema.check(&output).is_empty(), "{args:?}");
@@ -163,13 +165,31 @@ fn what_the_schema_does_not_know_is_caught() {
     listen.attempt(1);
     listen.wait_for("it is down", |r| r["type"] == "app");
     let mut lines = schema.check_interrupted(&listen);
-    lines.extend(hook.run(["doctor", "--output", "json"]).json().into_iter().take(1));
-    // Two kinds that this run has none of.
+    for command in ["doctor", "verify", "explain"] {
+        lines.extend(hook.run([command, "--output", "json"]).json().into_iter().take(1));
+    }
+    // Kinds that this run has none of.
     let ts = lines[0]["ts"].clone();
     lines.push(json!({"v":1,"type":"error","ts":ts,"code":"slow","message":"m","next":null,"fatal":false}));
     lines.push(json!({"v":1,"type":"tunnel","ts":ts,"state":"live","attempt":0,"retry_in_ms":null,"error":null}));
+    lines.push(
+        json!({"v":1,"type":"sent","ts":ts,"provider":"p","event_type":"e","status":200,"queued":true,"ms":1,"response_size":0}),
+    );
     let line = |kind: &str| lines.iter().find(|l| l["type"] == kind).unwrap_or_else(|| panic!("no {kind}")).clone();
-    let kinds = ["hello", "ready", "app", "tunnel", "event", "attempt", "check", "error", "bye"];
+    let kinds = [
+        "hello",
+        "ready",
+        "app",
+        "tunnel",
+        "event",
+        "attempt",
+        "sent",
+        "verdict",
+        "explanation",
+        "check",
+        "error",
+        "bye",
+    ];
     for kind in kinds {
         let good = line(kind);
         schema.fits(&good);
@@ -206,6 +226,10 @@ fn what_the_schema_does_not_know_is_caught() {
         ("event", "/ts"),
         ("attempt", "/kind"),
         ("attempt", "/error"),
+        ("verdict", "/verdict"),
+        ("verdict", "/reason"),
+        ("explanation", "/verdict"),
+        ("explanation", "/app/error"),
         ("check", "/check"),
         ("check", "/state"),
         ("error", "/code"),
@@ -396,4 +420,21 @@ fn a_listener_whose_reader_left_ends() {
     assert!(matches!(code, 0 | 141), "{code}");
     assert_eq!(stderr, "");
     assert_eq!(hook.events().len(), 1, "what was accepted is kept");
+}
+
+#[test]
+fn a_trigger_tells_of_the_event_and_of_a_secret_that_it_made() {
+    let (hook, app, relay) = (Hook::new(), App::new(), Relay::start());
+    let schema = Schema::published(&hook);
+    let trigger = |to: &[&str]| {
+        let args = [&["trigger", "stripe", "invoice.paid", "--output", "json", "--body"], to].concat();
+        let lines = schema.check(&hook.run(args).succeeded());
+        lines.iter().map(|l| l["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(trigger(&["--to", &app.url()]), ["error", "event", "attempt"]);
+    assert_eq!(trigger(&["--to", &app.url()]), ["event", "attempt"]);
+    let elsewhere = Hook::new();
+    let listen = elsewhere.listen(["--relay", &relay.url(), "--name", "shop"]);
+    listen.ready();
+    assert_eq!(trigger(&["--url", &relay.at("shop")]), ["sent"]);
 }

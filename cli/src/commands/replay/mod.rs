@@ -28,6 +28,7 @@ use crate::journal::{BodyKey, EventRow, Owner};
 use crate::output::advice::{self, Advice};
 use crate::output::{Format, json, row};
 use crate::platform;
+use crate::provider::sender::Judgement;
 use crate::provider::{Checker, Part};
 use crate::text::shell_word;
 
@@ -207,7 +208,8 @@ async fn print(context: &Context, post: &Post, sent: Sent) -> Result<(), Failure
             false => sent.body,
         };
         let bodies = json::Bodies { shown: args.bodies, limit: None };
-        let mut line = json::attempt(&sent.row, &sent.attempt, bodies, Some(&body), Heard::Nothing);
+        let mut line =
+            json::attempt(&sent.row, &sent.attempt, bodies, Some(&body), Heard::Nothing, &Judgement::default());
         line["next"] = advice.last().map(|a| a.next.clone()).into();
         context.ui.data(&json::line_of(&line));
         return Ok(());
@@ -224,7 +226,7 @@ async fn print(context: &Context, post: &Post, sent: Sent) -> Result<(), Failure
 /// What an attempt means, and what to do.
 fn said(sent: &Sent, args: &ReplayArgs) -> Vec<Advice> {
     let seq = sent.row.seq;
-    let answer = advice::on(&sent.row, &sent.attempt, &sent.body, Heard::Nothing);
+    let answer = advice::on(&sent.row, &sent.attempt, &sent.body, Heard::Nothing, &Judgement::default());
     if let Some(part) = args.signing.tamper {
         if is_good(sent, Some(part)) {
             return Vec::new();
@@ -233,6 +235,7 @@ fn said(sent: &Sent, args: &ReplayArgs) -> Vec<Advice> {
             let fact = format!("your app took a forged event, its {} changed.", part.as_str());
             return vec![Advice {
                 fact,
+                then: None,
                 next: format!(
                     "check the signature before anything else, then hook replay {seq} --tamper {}",
                     part.as_str()
@@ -248,7 +251,11 @@ fn said(sent: &Sent, args: &ReplayArgs) -> Vec<Advice> {
     });
     // What had to be refused and was: that is why.
     let refused = sent.attempt.status.is_some_and(|s| !(200..300).contains(&s));
-    let note = sent.note.as_ref().filter(|_| refused).map(|p| Advice { fact: p.fact.clone(), next: p.next.clone() });
+    let note = sent.note.as_ref().filter(|_| refused).map(|p| Advice {
+        fact: p.fact.clone(),
+        then: None,
+        next: p.next.clone(),
+    });
     let explained = note.is_some() && sent.attempt.status.is_some_and(|s| (400..500).contains(&s));
     note.into_iter().chain(answer.filter(|_| !explained)).collect()
 }

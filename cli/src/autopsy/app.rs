@@ -1,0 +1,214 @@
+//! What the app saw of an event and answered, and what that tells about why.
+
+use std::sync::OnceLock;
+
+use hook_providers::{Request, Rewriting, State, rewritings, verify};
+use serde::Deserialize;
+
+use super::finding::{Finding, named};
+use super::framework::{self, Framework};
+use crate::journal::Attempt;
+use crate::output::advice::{first_line, is_csrf, is_host_check};
+use crate::provider::Case;
+
+/// The attempt that is looked at, and what it tells.
+pub struct Seen {
+    pub attempt: Attempt,
+    /// The first text of the answer.
+    pub first_line: String,
+    pub framework: Option<&'static Framework>,
+    /// The app's answer is a refusal, as of a signature.
+    pub refused: bool,
+    /// What it may have been, what was computed first.
+    pub causes: Vec<Cause>,
+}
+
+/// Why the app answered as it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    pub code: String,
+    pub says: String,
+    /// It was computed or said by the app; otherwise it is what it usually is.
+    pub certain: bool,
+    pub fix: Fix,
+}
+
+/// What of a framework's knowledge mends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fix {
+    /// The bytes as they came.
+    Bytes,
+    /// The URL as the sender called it.
+    Proxy,
+    /// A route that is left out of the check of forms.
+    Csrf,
+    Nothing,
+}
+
+/// Only this much of an answer is read.
+const READ: usize = 64 * 1024;
+
+/// One of `answers.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    words: Vec<String>,
+    code: String,
+    says: String,
+}
+
+#[derive(Deserialize)]
+struct File {
+    answer: Vec<Known>,
+}
+
+fn known_answers() -> &'static [Known] {
+    static ALL: OnceLock<Vec<Known>> = OnceLock::new();
+    ALL.get_or_init(|| toml::from_str::<File>(include_str!("answers.toml")).map(|f| f.answer).unwrap_or_default())
+}
+
+impl Seen {
+    /// `finding` is about the event as it came; `answer` is the body of the app's answer.
+    pub fn of(case: &Case<'_>, finding: &Finding, attempt: Attempt, answer: &[u8]) -> Self {
+        let framework = framework::of_answer(&attempt, answer);
+        let mut seen =
+            Self { first_line: first_line(&attempt, answer), framework, refused: false, causes: Vec::new(), attempt };
+        if let Some(cause) = seen.apart_from_signatures(answer) {
+            seen.causes.push(cause);
+            return seen;
+        }
+        let text = String::from_utf8_lossy(&answer[..answer.len().min(READ)]);
+        let status = seen.attempt.status.unwrap_or_default();
+        let said = known_answers().iter().find(|known| known.words.iter().any(|word| text.contains(word.as_str())));
+        seen.refused = status >= 400 && said.is_some() || matches!(status, 400 | 401 | 403);
+        if (200..300).contains(&status) {
+            seen.causes.extend(taken_all_the_same(finding));
+        } else if !seen.refused {
+            let says = format!("your app answered {status}, which says nothing of the signature");
+            seen.causes.push(cause("app_error", says, true, Fix::Nothing));
+        } else {
+            if let Some(said) = said {
+                let fix = if said.code == "body_parsed" { Fix::Bytes } else { Fix::Nothing };
+                seen.causes.push(cause(&said.code, said.says.clone(), true, fix));
+            }
+            if finding.is_valid() {
+                seen.refused_though_valid(case);
+            }
+        }
+        seen
+    }
+
+    /// The answers that have their cause whatever the signature.
+    fn apart_from_signatures(&self, answer: &[u8]) -> Option<Cause> {
+        let target = &self.attempt.target;
+        if let Some(error) = &self.attempt.error {
+            let detail = self.attempt.detail.as_deref().unwrap_or(error);
+            return Some(cause(error, format!("your app gave no answer: {detail}"), true, Fix::Nothing));
+        }
+        let Some(status) = self.attempt.status else {
+            return Some(cause("running", "the attempt has not ended", true, Fix::Nothing));
+        };
+        let found = match status {
+            300..=399 => cause("redirect", "your app redirects, and providers do not follow", true, Fix::Nothing),
+            401 | 403 | 419 if is_csrf(&self.attempt, answer) => {
+                cause("csrf", "your app refused it as a browser form (CSRF check)", true, Fix::Csrf)
+            }
+            400 | 403 if is_host_check(answer) => {
+                cause("host_check", "your dev server refuses the Host header", true, Fix::Nothing)
+            }
+            404 | 405 => cause("no_route", format!("your app has no such route: {target}"), true, Fix::Nothing),
+            413 => cause("too_large", "the body is too large for your app", true, Fix::Nothing),
+            415 => cause("content_type", "your app does not take this content type here", true, Fix::Nothing),
+            _ => return None,
+        };
+        Some(found)
+    }
+
+    fn refused_though_valid(&mut self, case: &Case<'_>) {
+        if let Some(other) = as_sent(case, &self.attempt) {
+            self.causes.push(other);
+            return;
+        }
+        if self.causes.iter().any(|c| matches!(c.code.as_str(), "body_parsed" | "header_missing" | "secret_unset")) {
+            return;
+        }
+        let secrets: Vec<String> = case.secrets.iter().map(named).collect();
+        let mut other = format!("the app holds another secret than {}", secrets.join(", "));
+        match parsed_first(case, self.framework) {
+            Ok(says) => self.causes.push(cause("body_parsed", says, false, Fix::Bytes)),
+            Err(not) => other.push_str(&format!(" ({not})")),
+        }
+        self.causes.push(cause("other_secret", other, false, Fix::Nothing));
+    }
+}
+
+fn cause(code: &str, says: impl Into<String>, certain: bool, fix: Fix) -> Cause {
+    Cause { code: code.to_owned(), says: says.into(), certain, fix }
+}
+
+/// Whether what was sent to the app verifies there: at its own URL, with the fields that it got, at that time.
+fn as_sent(case: &Case<'_>, attempt: &Attempt) -> Option<Cause> {
+    let recipe = case.recipe.filter(|_| !attempt.request.is_empty())?;
+    let headers: Vec<(&str, &[u8])> = attempt.request.iter().map(|h| (h.name.as_str(), &*h.value)).collect();
+    let request = Request::new(case.request.method, &attempt.target, &headers, case.request.body);
+    let verdict = verify(recipe, &request, &case.known, attempt.started_at);
+    match verdict.state {
+        State::Stale => {
+            Some(cause("stale", format!("when it was sent to your app, {}", verdict.reason), true, Fix::Nothing))
+        }
+        State::Unsigned | State::Malformed => {
+            Some(cause("header_missing", format!("what your app got has {}", verdict.reason), true, Fix::Nothing))
+        }
+        State::Invalid if recipe.signs_url() => {
+            let says = format!(
+                "the URL is signed: it verifies for {}, but your app sees {}",
+                case.request.url, attempt.target
+            );
+            Some(cause("url_differs", says, true, Fix::Proxy))
+        }
+        _ => None,
+    }
+}
+
+/// That a handler which parses first, and verifies what it writes again, would refuse this body; or why it would not.
+fn parsed_first(case: &Case<'_>, framework: Option<&Framework>) -> Result<String, String> {
+    let always = Ok("the body was parsed before verifying".to_owned());
+    let is_json = case.request.body.trim_ascii_start().starts_with(b"{");
+    let by = match (framework.map(|f| f.language.as_str()), is_json) {
+        (Some("javascript"), true) => "JSON.stringify",
+        (Some("python"), true) => "json.dumps of Python",
+        (Some("php"), true) => "json_encode of PHP",
+        (Some("ruby"), true) => "to_json of Rails",
+        (Some("go"), true) => "json.Marshal of Go",
+        (Some("javascript"), false) => "as browsers write it",
+        (Some("python" | "php"), false) => "as Python and PHP write it",
+        _ => return always,
+    };
+    let is_form = case.request.headers.iter().any(|(name, value)| {
+        name.eq_ignore_ascii_case("content-type") && value.starts_with(b"application/x-www-form-urlencoded")
+    });
+    if !is_json && !is_form {
+        return always;
+    }
+    let writer = if is_json { by } else { "the form writer of its language" };
+    let written: Vec<Rewriting> = rewritings(case.request);
+    match written.iter().find(|w| w.by == by) {
+        None => Err(format!("it is not the parsing: {writer} would write this very body again")),
+        Some(other) => {
+            let (new, old) = (other.body.len(), case.request.body.len());
+            let sizes = if new == old { String::new() } else { format!(" ({new}, not the {old} that came)") };
+            Ok(format!("the body was parsed before verifying: {writer} would write other bytes{sizes}"))
+        }
+    }
+}
+
+/// What it means that the app took what hook would not.
+fn taken_all_the_same(finding: &Finding) -> Option<Cause> {
+    let says = match finding.verdict() {
+        "invalid" => "your app took it all the same: it holds a secret that hook does not have, or it does not verify",
+        "stale" => "your app took it all the same: it does not look at the timestamp",
+        "unsigned" | "malformed" => "your app took it all the same: it does not verify",
+        _ => return None,
+    };
+    Some(cause("taken_unverified", says, true, Fix::Nothing))
+}
