@@ -88,7 +88,7 @@ async fn jobs(context: &Context, post: &Post, rows: Vec<EventRow>) -> Result<Vec
 /// Events about real money or data leave this machine only when a person says so.
 fn may_leave(context: &Context, args: &ReplayArgs, jobs: &[Job]) -> Result<(), Failure> {
     let is_live = |job: &&Job| job.row.signature.as_ref().and_then(|s| s.live) == Some(true);
-    let leaving: Vec<&Job> = jobs.iter().filter(is_live).filter(|j| !choose::is_here(&j.client.target)).collect();
+    let leaving: Vec<&Job> = jobs.iter().filter(is_live).filter(|j| !j.client.target.is_loopback()).collect();
     let Some(first) = leaving.first().filter(|_| !args.yes) else { return Ok(()) };
     let origin = first.client.target.origin();
     let which = match leaving.len() {
