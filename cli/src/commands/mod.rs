@@ -12,6 +12,7 @@ mod providers;
 mod replay;
 mod schema;
 mod secret;
+mod setup;
 mod show;
 mod status;
 mod trigger;
@@ -67,10 +68,11 @@ enum Command {
     Listen(Box<listen::ListenArgs>),
     Events(events::EventsArgs),
     Show(show::ShowArgs),
-    Replay(replay::ReplayArgs),
+    Replay(Box<replay::ReplayArgs>),
     Trigger(Box<trigger::TriggerArgs>),
     Verify(verify::VerifyArgs),
     Explain(explain::ExplainArgs),
+    Setup(setup::SetupArgs),
     /// Run a relay: public URLs, and an inbox that keeps what is sent to them
     Relay(hook_relay_server::command::RelayArgs),
     Login(login::LoginArgs),
@@ -167,10 +169,11 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Listen(args) => Box::pin(listen::run(context, *args)).await,
         Command::Events(args) => events::run(context, args).await,
         Command::Show(args) => show::run(context, args).await,
-        Command::Replay(args) => Box::pin(replay::run(context, args)).await,
+        Command::Replay(args) => Box::pin(replay::run(context, *args)).await,
         Command::Trigger(args) => Box::pin(trigger::run(context, *args)).await,
         Command::Verify(args) => verify::run(context, args).await,
         Command::Explain(args) => explain::run(context, args).await,
+        Command::Setup(args) => Box::pin(setup::run(context, args)).await,
         Command::Login(args) => login::run(context, args).await,
         Command::Logout(args) => logout::run(context, &args),
         Command::Status(args) => status::run(context, &args).await,

@@ -20,7 +20,7 @@ pub struct Checker {
 }
 
 /// Files of secrets are looked at no more often than this while events come.
-const LOOK: Duration = Duration::from_secs(1);
+pub const LOOK: Duration = Duration::from_secs(1);
 
 /// The event that is asked about.
 #[derive(Clone, Copy)]

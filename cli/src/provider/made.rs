@@ -8,7 +8,7 @@ use super::secrets::{From, Kept, Store};
 use crate::failure::Failure;
 use crate::platform;
 
-/// Makes one in the provider's form and keeps it for the project.
+/// Makes one in the provider's form and keeps it for the project, beside what a person keeps there.
 pub fn make(project: &Path, endpoint: Option<&str>, recipe: &Recipe) -> Result<Kept, Failure> {
     let Some(new) = hook_providers::new_secret(recipe, rand::random()) else {
         let what = format!("only {} itself can sign as {} does: there is no secret to make.", recipe.name, recipe.slug);
@@ -22,7 +22,7 @@ pub fn make(project: &Path, endpoint: Option<&str>, recipe: &Recipe) -> Result<K
         value: new.secret,
         from: From::Made,
     };
-    Store::keep(kept.clone(), false)?;
+    Store::keep(kept.clone(), true)?;
     Ok(kept)
 }
 

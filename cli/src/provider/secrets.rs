@@ -13,7 +13,6 @@ pub use change::{Change, How};
 use env_file::EnvFile;
 pub use store::{From, Kept, Store};
 
-use super::made;
 use crate::failure::Failure;
 use crate::platform;
 
@@ -216,13 +215,6 @@ impl Secrets {
 
     pub fn store(&self) -> &Store {
         &self.store
-    }
-
-    /// Makes a secret in the provider's form, and keeps it for this project.
-    pub fn make(&mut self, recipe: &Recipe) -> Result<Secret, Failure> {
-        let kept = made::make(&self.project, None, recipe)?;
-        self.store = Store::read()?;
-        Ok(Secret { label: recipe.slug.clone(), value: kept.value, source: Source::Made })
     }
 
     /// How a secret would be kept that a provider hands over to an endpoint; `None` when it is known.

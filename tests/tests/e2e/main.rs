@@ -21,6 +21,7 @@ mod output;
 mod property;
 mod providers;
 mod reply;
+mod resign;
 mod secrets;
 mod sender;
 mod senders;

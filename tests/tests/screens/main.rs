@@ -13,6 +13,7 @@ mod kept;
 mod plain;
 mod ready;
 mod relays;
+mod resigned;
 mod screen;
 mod senders;
 mod signatures;
