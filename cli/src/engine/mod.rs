@@ -3,6 +3,7 @@
 mod check;
 mod deadline;
 mod deliver;
+mod down;
 mod endpoint;
 mod handshake;
 mod intake;
