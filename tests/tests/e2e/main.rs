@@ -19,6 +19,7 @@ mod output;
 mod property;
 mod reply;
 mod sender;
+mod setup;
 mod shared;
 mod takeover;
 mod tokens;
