@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::journal::{Attempt, EventRow};
 use crate::provider::Change;
+use crate::provider::sender::Judgement;
 
 #[derive(Debug, Clone)]
 pub enum Activity {
@@ -47,6 +48,15 @@ pub enum Activity {
     Slow {
         event: Arc<EventRow>,
         after: Duration,
+        /// When its provider gives up: `slack gives up after 3 s`.
+        limit: Option<String>,
+        /// It asked for a handshake, and heard hook's answer.
+        handshake: bool,
+    },
+    /// Something about the handshake that an event asks for.
+    Handshake {
+        event: Arc<EventRow>,
+        what: Handshake,
     },
     /// The sender left before its reply.
     SenderLeft {
@@ -137,6 +147,16 @@ pub struct App {
     pub undelivered: u64,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handshake {
+    /// hook has no answer for when the app has none: what is lacking.
+    Unanswerable(String),
+    /// The provider handed over a secret, which is kept. As it may be shown.
+    Secret { shown: String },
+    /// It could not be kept, and why.
+    SecretLost(String),
+}
+
 /// An event is in the journal.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -156,6 +176,8 @@ pub struct Tried {
     /// The beginning of the answer, or all that is kept when bodies are shown.
     pub body: Bytes,
     pub heard: Heard,
+    /// What the sender makes of it.
+    pub judgement: Judgement,
 }
 
 /// What the sender heard of this attempt.
@@ -167,6 +189,8 @@ pub enum Heard {
     Queued,
     /// That the app is down or broke off.
     BadGateway,
+    /// hook's answer to a handshake, with this status.
+    Handshake(u16),
     /// Nothing from this attempt.
     Nothing,
 }

@@ -94,6 +94,7 @@ pub struct EndpointEntry {
     pub max_body: Option<String>,
     #[serde(default, alias = "max_backlog")]
     pub max_backlog: Option<usize>,
+    pub dedupe: Option<bool>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

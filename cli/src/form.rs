@@ -77,7 +77,7 @@ mod tests {
             let edited = set(body.join("&").as_bytes(), &format!("k{n}"), &new).unwrap();
             let mut fields: Vec<String> = edited.split(|b| *b == b'&').map(|f| String::from_utf8(f.to_vec()).unwrap()).collect();
             let set = fields.remove(n);
-            let mut others = body.clone();
+            let mut others = body;
             others.remove(n);
             prop_assert_eq!(fields, others);
             prop_assert_eq!(parse(set.as_bytes()).next(), Some((format!("k{n}").into(), new.into())));

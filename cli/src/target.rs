@@ -134,7 +134,8 @@ impl Target {
     /// Whether it is this machine for sure.
     pub fn is_loopback(&self) -> bool {
         let host = self.host.trim_matches(['[', ']']);
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        let named = host == "localhost" || host.ends_with(".localhost");
+        named || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
     }
 
     /// Host and port, always both.
@@ -252,6 +253,22 @@ mod tests {
             "3[::1]:80",
         ] {
             assert!(bad.parse::<Target>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_known_by_its_names() {
+        for (target, here) in [
+            ("localhost:1", true),
+            ("app.localhost", true),
+            ("127.9.9.9:80", true),
+            ("[::1]:80", true),
+            ("[::ffff:127.0.0.1]:80", true),
+            ("10.0.0.1", false),
+            ("localhost.example", false),
+            ("https://shop.example", false),
+        ] {
+            assert_eq!(target.parse::<Target>().unwrap().is_loopback(), here, "{target}");
         }
     }
 

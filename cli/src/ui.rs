@@ -99,7 +99,7 @@ impl Paint {
 
     /// A line with all signs of ours in letters, where the terminal has no more.
     pub fn signs(self, line: &str) -> std::borrow::Cow<'_, str> {
-        const SIGNS: [(&str, &str); 9] = [
+        const SIGNS: [(&str, &str); 10] = [
             ("…", "..."),
             ("→", "->"),
             ("✓", "ok"),
@@ -109,6 +109,7 @@ impl Paint {
             ("└", "`-"),
             ("·", "-"),
             ("↻", "again"),
+            ("⚠", "!"),
         ];
         if !self.ascii || line.is_ascii() {
             return line.into();
@@ -130,6 +131,7 @@ impl Paint {
             "…" => "...",
             "·" => "-",
             "↻" => "again",
+            "⚠" => "!",
             other => other,
         }
     }

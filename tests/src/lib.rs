@@ -27,6 +27,7 @@ mod powercut;
 mod process;
 mod relay;
 mod sender;
+pub mod signing;
 mod strace;
 mod strace_log;
 mod trial;

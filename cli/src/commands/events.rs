@@ -11,6 +11,7 @@ use crate::journal::{self, Attempt, BodyKey, Condition, EventRow, Journal, Order
 use crate::output::Format;
 use crate::output::json::{self, Bodies};
 use crate::output::row;
+use crate::provider::{Providers, sender};
 use crate::{platform, text, units};
 
 /// List what was received, newest first
@@ -49,6 +50,7 @@ pub struct EventsArgs {
 
 pub async fn run(context: &Context, args: EventsArgs) -> Result<Exit, Failure> {
     let journal = context.journal()?;
+    let providers = Providers::load(&platform::project_dir());
     let query = args.filter.join(" ");
     let filter = event_ref::filter(&query)?;
     let scope = event_ref::scope(&journal, args.all).await?;
@@ -64,7 +66,7 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<Exit, Failure> {
         conditions.push(Condition::new("received_at >= ?", vec![i64::try_from(from).unwrap_or(i64::MAX).into()]));
     }
     if args.follow {
-        return follow(context, &journal, &args, &scope, &filter, conditions).await;
+        return follow(context, &journal, &providers, &args, &scope, &filter, conditions).await;
     }
     let rows =
         event_ref::matching(&journal, &scope, Order::NewestFirst, &filter, conditions, args.limit as usize).await?;
@@ -74,7 +76,7 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<Exit, Failure> {
         context.ui.status(if listen { "next: hook listen --forward-to localhost:3000" } else { "next: hook events" });
     }
     for row in rows {
-        print(context, &journal, &args, row).await?;
+        print(context, &journal, &providers, &args, row).await?;
         if context.ui.is_closed() {
             break;
         }
@@ -86,6 +88,7 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<Exit, Failure> {
 async fn follow(
     context: &Context,
     journal: &Journal,
+    providers: &Providers,
     args: &EventsArgs,
     scope: &Scope,
     filter: &Filter,
@@ -102,7 +105,7 @@ async fn follow(
     let mut first = rows.first().map_or(0, |r| r.seq.saturating_sub(1));
     for row in rows {
         shown.insert(row.seq, row.attempts);
-        print(context, journal, args, row).await?;
+        print(context, journal, providers, args, row).await?;
     }
     loop {
         tokio::select! {
@@ -128,7 +131,7 @@ async fn follow(
                 continue;
             }
             shown.insert(row.seq, row.attempts);
-            print(context, journal, args, row).await?;
+            print(context, journal, providers, args, row).await?;
         }
         // What is older than a thousand events does not change on the screen any more.
         if shown.len() > 2000 {
@@ -140,7 +143,13 @@ async fn follow(
     }
 }
 
-async fn print(context: &Context, journal: &Journal, args: &EventsArgs, row: EventRow) -> Result<(), Failure> {
+async fn print(
+    context: &Context,
+    journal: &Journal,
+    providers: &Providers,
+    args: &EventsArgs,
+    row: EventRow,
+) -> Result<(), Failure> {
     let bodies = Bodies { shown: args.body, limit: None };
     let seq = row.seq;
     let (attempts, body, answers) = journal
@@ -154,17 +163,24 @@ async fn print(context: &Context, journal: &Journal, args: &EventsArgs, row: Eve
             Ok((attempts, body, answers))
         })
         .await?;
+    let recipe = row.provider.as_deref().and_then(|name| providers.get(name));
     if args.output == Format::Json {
         context.ui.data(&json::line_of(&json::event(&row, bodies, Some(&body))));
         for (attempt, answer) in attempts.iter().zip(&answers).filter(|(a, _)| a.ended_at.is_some()) {
-            context.ui.data(&json::line_of(&json::attempt(&row, attempt, bodies, Some(answer), Heard::App)));
+            let judgement = sender::judge(recipe, attempt, Heard::App);
+            let object = json::attempt(&row, attempt, bodies, Some(answer), Heard::App, &judgement);
+            context.ui.data(&json::line_of(&object));
         }
         return Ok(());
     }
     let last = attempts.iter().rev().find(|a: &&Attempt| a.ended_at.is_some()).or(attempts.last());
     let line = match last {
-        Some(attempt) => row::attempt_line_at(&row, attempt, row.head.received_at, context.ui.out),
-        None => row::settled_line(&row, context.ui.out),
+        Some(attempt) => {
+            let warning = sender::judge(recipe, attempt, Heard::App).warning;
+            let marks = row::marks(&row, warning.as_deref(), context.ui.out);
+            row::attempt_line_at(&row, attempt, row.head.received_at, context.ui.out) + &marks
+        }
+        None => row::settled_line(&row, context.ui.out) + &row::marks(&row, None, context.ui.out),
     };
     let line =
         if matches!(args.since, Some(since) if since < Duration::from_secs(86_400)) || is_today(row.head.received_at) {

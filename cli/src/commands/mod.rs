@@ -8,8 +8,10 @@ mod explain;
 mod listen;
 mod login;
 mod logout;
+mod providers;
 mod replay;
 mod schema;
+mod secret;
 mod setup;
 mod show;
 mod status;
@@ -66,7 +68,7 @@ enum Command {
     Listen(Box<listen::ListenArgs>),
     Events(events::EventsArgs),
     Show(show::ShowArgs),
-    Replay(replay::ReplayArgs),
+    Replay(Box<replay::ReplayArgs>),
     Trigger(Box<trigger::TriggerArgs>),
     Verify(verify::VerifyArgs),
     Explain(explain::ExplainArgs),
@@ -78,6 +80,8 @@ enum Command {
     Status(status::StatusArgs),
     Doctor(doctor::DoctorArgs),
     Config(config::ConfigArgs),
+    Providers(providers::ProvidersArgs),
+    Secret(secret::SecretArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -165,7 +169,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Listen(args) => Box::pin(listen::run(context, *args)).await,
         Command::Events(args) => events::run(context, args).await,
         Command::Show(args) => show::run(context, args).await,
-        Command::Replay(args) => Box::pin(replay::run(context, args)).await,
+        Command::Replay(args) => Box::pin(replay::run(context, *args)).await,
         Command::Trigger(args) => Box::pin(trigger::run(context, *args)).await,
         Command::Verify(args) => verify::run(context, args).await,
         Command::Explain(args) => explain::run(context, args).await,
@@ -175,6 +179,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Status(args) => status::run(context, &args).await,
         Command::Doctor(args) => doctor::run(context, &args).await,
         Command::Config(args) => config::run(context, &args),
+        Command::Providers(args) => providers::run(context, &args),
+        Command::Secret(args) => secret::run(context, args),
         Command::Schema(args) => schema::run(context, &args),
         Command::Completions(args) => completions::run(context, &args, Cli::command()),
         Command::Relay(_) => Ok(Exit::Done),

@@ -4,11 +4,13 @@ use super::Context;
 use crate::activity::Heard;
 use crate::event_ref;
 use crate::failure::{Exit, Failure};
-use crate::journal::{self, BodyKey, State};
+use crate::journal::{self, BodyKey, EventRow, Journal, State};
 use crate::output::Format;
 use crate::output::detail::{self, Extent};
 use crate::output::json::{self, Bodies};
 use crate::output::signature;
+use crate::platform;
+use crate::provider::{Providers, sender};
 use crate::text;
 use crate::ui::Ink;
 
@@ -59,14 +61,21 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
         context.ui.text(&paint.ink(Ink::Bold, crate::sanitize::sanitize(&head)));
         context.ui.text(&format!("{}  {}", crate::sanitize::sanitize(&row.head.url), state_words(row.state)));
         signature::lines(&row, paint).iter().for_each(|line| context.ui.text(line));
+        if let Some(duplicates) = duplicates(&journal, &row).await? {
+            context.ui.text(&duplicates);
+        }
         context.ui.text("");
         context.ui.text(detail::request(&row, &body, Extent::All, paint).trim_end());
     }
+    let providers = Providers::load(&platform::project_dir());
+    let recipe = row.provider.as_deref().and_then(|name| providers.get(name));
     for attempt in attempts {
         let n = attempt.n;
         let answer = journal.read(move |c| BodyKey::Attempt(seq, n).read(c, usize::MAX)).await?;
         if args.output == Format::Json {
-            context.ui.data(&json::line_of(&json::attempt(&row, &attempt, bodies, Some(&answer), Heard::App)));
+            let judgement = sender::judge(recipe, &attempt, Heard::App);
+            let object = json::attempt(&row, &attempt, bodies, Some(&answer), Heard::App, &judgement);
+            context.ui.data(&json::line_of(&object));
             continue;
         }
         let took = attempt.ms.map_or_else(String::new, |ms| format!("  {ms} ms"));
@@ -86,6 +95,17 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// The first of its kind, or the later ones.
+async fn duplicates(journal: &Journal, row: &EventRow) -> Result<Option<String>, Failure> {
+    if let Some(first) = row.duplicate_of {
+        return Ok(Some(format!("duplicate of #{first}")));
+    }
+    let event = row.clone();
+    let later = journal.read(move |c| journal::duplicates_of(c, &event)).await?;
+    let numbers: Vec<String> = later.iter().map(|seq| format!("#{seq}")).collect();
+    Ok((!numbers.is_empty()).then(|| format!("sent again as {}", numbers.join(", "))))
+}
+
 fn state_words(state: State) -> &'static str {
     match state {
         State::Owed => "waits for your app",
@@ -97,5 +117,7 @@ fn state_words(state: State) -> &'static str {
         State::Recorded => "recorded; its sender was answered before",
         State::Refused => "kept; its path leaves the target's own",
         State::Retrying => "failed; will be tried again",
+        State::Deduped => "a duplicate; its sender got the first one's answer",
+        State::Handshake => "a handshake; hook answered in your app's place",
     }
 }

@@ -8,6 +8,7 @@ use hook_proto::EventId;
 use tokio::time::Instant;
 
 use super::endpoint::{Endpoint, Options, Way};
+use super::handshake::Question;
 use super::lane::{Go, Lane, Slot};
 use super::outgoing::Outgoing;
 use super::queue::Ticket;
@@ -16,6 +17,7 @@ use crate::forward::attempt::{self, EventBody, Outcome, Try};
 use crate::forward::{ConnectError, Connection};
 use crate::journal::{self, Attempt, AttemptEnd, BodyKey, EventRow, Kind, NewAttempt, State, Turn};
 use crate::platform::now_ms;
+use crate::provider::sender;
 use crate::session::Replier;
 
 /// How long until an event that another process is at is looked at again.
@@ -32,6 +34,17 @@ pub struct Live {
     pub ticket: Ticket,
     /// The attempt that was committed with the event.
     pub attempt: Option<u32>,
+    /// It asks for an answer of its provider's own form, which hook has for when the app has none.
+    pub question: Option<Arc<Question>>,
+}
+
+impl Live {
+    /// Answers the handshake, if it asks for one and nobody answered yet. Gives the status.
+    async fn shake(&self) -> Option<u16> {
+        let (question, replier) = (self.question.as_ref()?, self.replier.as_ref()?);
+        question.answer(replier, &self.row).await;
+        question.answered()
+    }
 }
 
 /// Waits for its turn, and takes it.
@@ -109,13 +122,16 @@ async fn send(
             None => return elsewhere(endpoint, &live).await,
         },
     };
-    let this = this(live.row.seq, &outgoing, n, &endpoint.options);
+    let this = Try { only_2xx: live.question.is_some(), ..this(live.row.seq, &outgoing, n, &endpoint.options) };
     let outcome = attempt::run(&lane.engine.journal, &lane.client, connection, &this, live.replier.as_ref()).await;
     if let Some(error) = &outcome.not_connected {
         return not_connected(lane, endpoint, &live, Some(n), error, begun).await;
     }
     let mut heard = if outcome.answered_sender { Heard::App } else { Heard::Queued };
-    if let (Some(replier), false) = (&live.replier, outcome.answered_sender) {
+    let shaken = if outcome.answered_sender { None } else { live.shake().await };
+    if let Some(status) = shaken {
+        heard = Heard::Handshake(status);
+    } else if let (Some(replier), false) = (&live.replier, outcome.answered_sender) {
         let reason = outcome.end.detail.clone().unwrap_or_default();
         if replier.by_hook(502, &live.row.id, "failed", &format!("{reason}; the event is kept.")).await {
             heard = Heard::BadGateway;
@@ -205,6 +221,7 @@ fn this<'a>(seq: u64, outgoing: &'a Outgoing<'_>, n: u32, options: &'a Options) 
         body: outgoing.body.clone(),
         path: &outgoing.path,
         replay: false,
+        only_2xx: false,
         timeout: options.timeout,
         shape: &options.shape,
         signing: outgoing.signing.clone(),
@@ -242,6 +259,9 @@ async fn not_connected(
         // A copy waits for nothing: whoever answers the sender has the event.
         return record_end(lane, &live.row, n, Kind::Live, end, Some(State::Undelivered), Heard::Nothing).await;
     }
+    if let Some(question) = live.question.as_ref().filter(|_| !left) {
+        return shake_undelivered(lane, live, n, end, question).await;
+    }
     if options.hold && !left {
         if let Some(replier) = &live.replier {
             replier.by_hook(options.queued_status, &live.row.id, "queued", "").await;
@@ -258,15 +278,37 @@ async fn not_connected(
     lane.told_down();
     let heard = if told.is_some() { Heard::BadGateway } else { Heard::Nothing };
     record_end(lane, &live.row, n, Kind::Live, end, Some(State::Undelivered), heard).await;
-    let seq = live.row.seq;
-    let now = lane.engine.journal.read(move |c| EventRow::by_seq(c, seq)).await;
-    if now.is_ok_and(|row| row.is_some_and(|row| row.state == State::Owed)) {
-        // The relay said queued before it could hear of this.
-        lane.still_owed(live.id, seq).await;
-    }
+    owed_after_all(lane, live).await;
     if let Some(replier) = told {
         let reason = format!("{}; the event is kept.", error.in_short());
         replier.in_hooks_words(502, &live.row.id, "undelivered", &reason).await;
+    }
+}
+
+/// The relay said queued before it could hear what became of the event.
+async fn owed_after_all(lane: &Arc<Lane>, live: &Live) {
+    let seq = live.row.seq;
+    let now = lane.engine.journal.read(move |c| EventRow::by_seq(c, seq)).await;
+    if now.is_ok_and(|row| row.is_some_and(|row| row.state == State::Owed)) {
+        lane.still_owed(live.id, seq).await;
+    }
+}
+
+/// hook answers the handshake of an app that is down; that settles the event, unless its sender heard queued.
+async fn shake_undelivered(lane: &Arc<Lane>, live: &Live, n: u32, end: AttemptEnd, question: &Question) {
+    let told = live.replier.as_ref().filter(|r| r.claim());
+    let before = question.answered();
+    let (state, heard) = match (told, before) {
+        (None, None) => (None, Heard::Queued),
+        (_, status) => (Some(State::Handshake), Heard::Handshake(status.unwrap_or(question.status()))),
+    };
+    record_end(lane, &live.row, n, Kind::Live, end, state, heard).await;
+    if state.is_none() {
+        return lane.still_owed(live.id, live.row.seq).await;
+    }
+    owed_after_all(lane, live).await;
+    if let Some(replier) = told {
+        question.answer_claimed(replier, &live.row).await;
     }
 }
 
@@ -284,7 +326,11 @@ async fn ended(
 ) {
     let good = outcome.end.error.is_none() && outcome.end.status.is_some_and(|s| (200..300).contains(&s));
     let again = retry && !good && n <= endpoint.options.retry;
-    let state = if again { State::Retrying } else { State::Ended };
+    let state = match heard {
+        _ if again => State::Retrying,
+        Heard::Handshake(_) if !good => State::Handshake,
+        _ => State::Ended,
+    };
     let recorded = record_end(lane, row, n, kind, outcome.end, Some(state), heard);
     slot.free();
     recorded.await;
@@ -351,5 +397,6 @@ async fn show_end(lane: &Lane, row: Arc<EventRow>, n: u32, begun: NewAttempt, mu
         Bytes::from(std::mem::take(&mut shown.body))
     };
     let attempt = Attempt::ended(n, begun, shown);
-    engine.emit(Activity::Attempt(Box::new(Tried { row, attempt, body, heard })));
+    let judgement = sender::judge(engine.recipe(&row), &attempt, heard);
+    engine.emit(Activity::Attempt(Box::new(Tried { row, attempt, body, heard, judgement })));
 }

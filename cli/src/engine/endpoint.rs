@@ -21,8 +21,8 @@ pub struct Options {
     pub insecure: bool,
     /// For a whole attempt.
     pub timeout: Duration,
-    /// The reply deadline.
-    pub reply_within: Duration,
+    /// The reply deadline, in place of what the provider's time limit asks for.
+    pub reply_within: Option<Duration>,
     pub respond: Option<u16>,
     pub queued_status: u16,
     pub hold: bool,
@@ -30,6 +30,8 @@ pub struct Options {
     pub concurrency: Option<usize>,
     pub filter: Option<Filter>,
     pub max_backlog: Option<usize>,
+    /// Duplicates of what the app took are answered as that was.
+    pub dedupe: bool,
     pub mirror: bool,
 }
 

@@ -6,12 +6,16 @@ use std::sync::atomic::Ordering;
 use super::deadline;
 use super::deliver::{self, Live};
 use super::endpoint::{Endpoint, Way};
+use super::handshake::{Question, answerable};
 use super::queue::Ticket;
 use super::{Engine, Lane};
 use crate::activity::{Activity, Seen};
 use crate::forward::attempt::EventBody;
-use crate::journal::{self, BodyKey, Commit, EventRow, Handled, Kind, NewAttempt, NewEvent, State};
+use crate::journal::{
+    self, BodyKey, Commit, Duplicate, EventRow, Handled, Kind, NewAttempt, NewEvent, Recorded, State,
+};
 use crate::platform::now_ms;
+use crate::provider::sender;
 use crate::session::Replier;
 use bytes::Bytes;
 use hook_proto::{EventHead, EventId, HandOver};
@@ -54,6 +58,16 @@ impl Delivery {
     }
 }
 
+/// A new event, in the journal.
+struct Fresh {
+    row: Arc<EventRow>,
+    body: EventBody,
+    /// Begun with it.
+    attempt: Option<u32>,
+    question: Option<Arc<Question>>,
+    duplicate: Option<Duplicate>,
+}
+
 /// What is decided before the journal is asked.
 struct Plan {
     state: State,
@@ -91,7 +105,7 @@ impl Engine {
             return None;
         }
         let mut plan = self.plan(endpoint, &incoming);
-        let checked = self.check(endpoint, &incoming).await;
+        let mut checked = self.check(endpoint, &incoming).await;
         if let (Some(filter), State::Owed) = (&endpoint.options.filter, plan.state)
             && !self.passes(filter, &incoming, &checked).await
         {
@@ -107,6 +121,10 @@ impl Engine {
             Body::Memory(bytes) => (Some(bytes.clone()), Vec::new()),
             Body::Parts(kept) => (None, std::mem::take(kept)),
         };
+        let question = checked.handshake.take().map(|handshake| Question::new(*handshake));
+        // hook answers what goes nowhere.
+        let nowhere = matches!(plan.state, State::Captured | State::Filtered) && incoming.replier.is_some();
+        let state = if nowhere && answerable(question.as_ref()).is_some() { State::Handshake } else { plan.state };
         let event = NewEvent {
             head: std::mem::take(&mut incoming.head),
             body: memory.clone(),
@@ -117,9 +135,10 @@ impl Engine {
             relay: endpoint.relay.clone(),
             endpoint: endpoint.name.clone(),
             target: target.clone(),
-            state: plan.state,
+            state,
             hand_over: incoming.hand_over,
             checked,
+            dedupe: endpoint.options.dedupe && !endpoint.options.mirror,
         };
         let id = event.head.id.clone();
         let event = Arc::new(event);
@@ -135,14 +154,18 @@ impl Engine {
                 return None;
             }
         };
-        let row = Arc::new(row(recorded.seq, Arc::unwrap_or_clone(event)));
+        let row = Arc::new(row(&recorded, Arc::unwrap_or_clone(event)));
         let delivery = match recorded.handled {
             Handled::New { attempt } => {
                 if incoming.hand_over == HandOver::Queued {
                     self.counts.came_while_away.fetch_add(1, Ordering::AcqRel);
                 }
                 let body = memory.map_or(EventBody::Journal(BodyKey::Event(row.seq), kept), EventBody::Memory);
-                self.fresh(endpoint, plan, incoming, row, body, attempt).await
+                if let Some(question) = &question {
+                    self.question_came(endpoint, &row, question).await;
+                }
+                let fresh = Fresh { row, body, attempt, question, duplicate: recorded.duplicate };
+                self.fresh(endpoint, plan, incoming, fresh).await
             }
             handled => {
                 plan.give_up(incoming.id);
@@ -179,10 +202,9 @@ impl Engine {
         endpoint: &Arc<Endpoint>,
         plan: Plan,
         incoming: Incoming,
-        row: Arc<EventRow>,
-        body: EventBody,
-        attempt: Option<u32>,
+        fresh: Fresh,
     ) -> Option<Delivery> {
+        let Fresh { row, body, attempt, question, duplicate } = fresh;
         let shown = match &body {
             EventBody::Memory(bytes) if self.bodies => Some(bytes.clone()),
             EventBody::Journal(key, _) if self.bodies => {
@@ -201,23 +223,31 @@ impl Engine {
             settled: row.state != State::Owed,
         })));
         let replier = incoming.replier;
+        if row.state != State::Owed {
+            plan.give_up(incoming.id);
+        }
         let (State::Owed, Some((lane, path))) = (row.state, plan.lane) else {
             if let Some(replier) = replier {
-                settled_reply(endpoint, &replier, &row).await;
+                self.settled_reply(endpoint, &replier, &row, duplicate, question.as_deref()).await;
             }
             return None;
         };
+        let question = answerable(question.as_ref()).cloned();
         if let (Some(code), Some(replier)) = (endpoint.options.respond, &replier) {
-            replier.by_hook(code, &row.id, "responded", "").await;
+            match &question {
+                Some(question) => _ = question.answer(replier, &row).await,
+                None => _ = replier.by_hook(code, &row.id, "responded", "").await,
+            }
         }
         let Place::Live(ticket) = plan.place else {
             lane.push_owed(incoming.id, row.seq).await;
             return None;
         };
         if let Some(replier) = &replier {
-            deadline::watch(self, endpoint, replier, row.clone());
+            let within = sender::reply_within(endpoint.options.reply_within, self.recipe(&row));
+            deadline::watch(self, endpoint, replier, row.clone(), within, question.clone());
         }
-        let live = Live { id: incoming.id, row, body, path, replier, ticket, attempt };
+        let live = Live { id: incoming.id, row, body, path, replier, ticket, attempt, question };
         Some(Delivery { lane, live })
     }
 
@@ -244,25 +274,16 @@ impl Engine {
     }
 }
 
-/// What a sender hears of an event that goes nowhere.
-async fn settled_reply(endpoint: &Endpoint, replier: &Replier, row: &EventRow) {
-    match row.state {
-        State::Refused => {
-            replier
-                .by_hook(400, &row.id, "refused", "the path leaves the target's own path; kept, not forwarded.")
-                .await;
-        }
-        _ => {
-            replier.by_hook(endpoint.options.respond.unwrap_or(200), &row.id, row.state.as_str(), "").await;
-        }
-    }
-}
-
-fn row(seq: u64, event: NewEvent) -> EventRow {
+fn row(recorded: &Recorded, event: NewEvent) -> EventRow {
     let content_type = event.head.headers.iter().find(|h| h.name == "content-type");
-    let state = if event.hand_over == HandOver::Given { State::Recorded } else { event.state };
+    let state = match (event.hand_over, recorded.duplicate) {
+        (HandOver::Given, _) => State::Recorded,
+        (_, Some(Duplicate { answer: Some(_), .. })) => State::Deduped,
+        _ => event.state,
+    };
     EventRow {
-        seq,
+        seq: recorded.seq,
+        duplicate_of: recorded.duplicate.map(|d| d.of),
         id: event.head.id.clone(),
         origin: event.origin.to_owned(),
         parent: event.parent,

@@ -4,15 +4,18 @@ mod check;
 mod deadline;
 mod deliver;
 mod endpoint;
+mod handshake;
 mod intake;
 mod lane;
 mod memory;
 mod outgoing;
 mod queue;
+mod reply;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use hook_providers::Recipe;
 use tokio::sync::mpsc;
 
 pub use endpoint::{Endpoint, Options, Way};
@@ -21,7 +24,7 @@ pub use lane::Lane;
 pub use memory::Reserved;
 
 use crate::activity::{Activity, Trouble};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{EventRow, Journal, JournalError};
 use crate::provider::Checker;
 use memory::Memory;
 
@@ -73,6 +76,11 @@ impl Engine {
     pub fn emit(&self, activity: Activity) {
         // Nobody listens any more: the process is about to end.
         let _ = self.activities.send(activity);
+    }
+
+    /// Who sent an event, if it was recognised.
+    fn recipe(&self, event: &EventRow) -> Option<&Recipe> {
+        self.checker.providers.get(event.provider.as_deref()?)
     }
 
     /// Attempts under way.

@@ -162,7 +162,7 @@ impl Answer<'_> {
 }
 
 /// What of an answer goes on to the sender: not what belongs to the hop between hook and the app.
-fn end_to_end(fields: &HeaderList) -> HeaderList {
+pub fn end_to_end(fields: &HeaderList) -> HeaderList {
     let named: Vec<String> = fields
         .iter()
         .filter(|h| h.name == "connection")

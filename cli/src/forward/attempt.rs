@@ -26,6 +26,8 @@ pub struct Try<'a> {
     /// What to ask the target for.
     pub path: &'a str,
     pub replay: bool,
+    /// The sender hears no other answer of the app: whoever makes the try has a better one.
+    pub only_2xx: bool,
     pub timeout: Duration,
     pub shape: &'a Shape,
     /// How it is signed, when not as the event came.
@@ -64,7 +66,7 @@ pub async fn run(
     let mut taken = Taken::new(begun, this);
     let result = tokio::time::timeout(this.timeout, async {
         let request = build(journal, this, &fields).map_err(|_| Broke::Unsendable)?;
-        exchange(journal, client, connection, request, replier, &mut taken).await
+        exchange(journal, client, connection, request, replier, this.only_2xx, &mut taken).await
     })
     .await;
     let broke = match result {
@@ -174,6 +176,7 @@ async fn exchange(
     mut connection: Connection,
     request: Request<OutBody>,
     replier: Option<&Replier>,
+    only_2xx: bool,
     taken: &mut Taken,
 ) -> Result<(), Broke> {
     let response = match connection.sender.try_send_request(request).await {
@@ -197,6 +200,7 @@ async fn exchange(
     taken.end.ttfb_ms = Some(taken.begun.elapsed().as_millis() as u64);
     taken.end.status = Some(response.status().as_u16());
     taken.end.response = response.headers().iter().map(|(n, v)| field(n, v)).collect();
+    let replier = replier.filter(|_| !only_2xx || response.status().is_success());
     Answer { journal, replier, taken }.take(response).await?;
     client.give_back(connection.sender).await;
     Ok(())

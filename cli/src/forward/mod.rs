@@ -7,6 +7,7 @@ mod client;
 mod post;
 mod request;
 
+pub use answer::end_to_end;
 pub use attempt::{Outcome, Try};
 pub use client::{Client, ConnectError, Connection};
 pub use post::{PostError, Posted, post};

@@ -231,6 +231,7 @@ pub fn end(
     end: &AttemptEnd,
     state: Option<State>,
 ) -> rusqlite::Result<()> {
+    let unsent = state == Some(State::Undelivered) || state == Some(State::Handshake) && end.request.is_empty();
     let open =
         connection.prepare_cached("DELETE FROM open_attempts WHERE event = ?1 AND n = ?2")?.execute(params![seq, n])?;
     if open == 1 {
@@ -266,12 +267,21 @@ pub fn end(
             "UPDATE events SET last_status = ?2, last_error = ?3, last_ms = ?4, state = CASE
                 WHEN ?5 IS NULL OR (state = 'ended' AND ?5 <> 'ended') THEN state
                 -- Meanwhile its sender heard queued: it is owed, whatever this attempt was going to say.
-                WHEN ?5 = 'undelivered' AND queued = 1 THEN 'owed'
+                WHEN ?6 AND queued = 1 THEN 'owed'
                 ELSE ?5 END
              WHERE seq = ?1",
         )?
-        .execute(params![seq, end.status, end.error, end.ms, state.map(State::as_str)])?;
+        .execute(params![seq, end.status, end.error, end.ms, state.map(State::as_str), unsent])?;
     Ok(())
+}
+
+/// Whether anything of an event was sent: an attempt that got no connection has no request.
+pub fn was_sent(connection: &Connection, seq: u64) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM attempts WHERE event = ?1 AND kind <> 'replay' AND length(request) > 0)",
+        )?
+        .query_row([seq], |r| r.get(0))
 }
 
 /// Every attempt of an event, in order.

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::State;
 use super::attempts::{self, NewAttempt};
+use super::duplicates::{self, Duplicate};
 use crate::provider::check::Checked;
 
 /// Bodies above this many bytes are kept in parts of this size.
@@ -34,6 +35,8 @@ pub struct NewEvent {
     pub hand_over: HandOver,
     /// What was found about its sender.
     pub checked: Checked,
+    /// A duplicate of what the app took already is settled by that.
+    pub dedupe: bool,
 }
 
 /// What recording found and did.
@@ -41,6 +44,8 @@ pub struct NewEvent {
 pub struct Recorded {
     pub seq: u64,
     pub handled: Handled,
+    /// What a new one is a duplicate of; the answer that settles it is there when it is settled so.
+    pub duplicate: Option<Duplicate>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +64,12 @@ pub fn record(connection: &Connection, event: &NewEvent, attempt: Option<&NewAtt
         // The relay hands it over again, unless it is known.
         return known(connection, event)?.ok_or(rusqlite::Error::QueryReturnedNoRows);
     }
-    let given = event.hand_over == HandOver::Given;
-    let state = if given { State::Recorded } else { event.state };
+    let duplicate = duplicates::find(connection, event)?;
+    let state = match event.hand_over {
+        HandOver::Given => State::Recorded,
+        _ if duplicate.is_some_and(|d| d.answer.is_some()) => State::Deduped,
+        _ => event.state,
+    };
     let attempt = attempt.filter(|_| state == State::Owed);
     let first = attempt.map(|_| FIRST);
     let Some(seq) = insert(connection, event, state, first)? else {
@@ -69,7 +78,7 @@ pub fn record(connection: &Connection, event: &NewEvent, attempt: Option<&NewAtt
     if let Some(attempt) = attempt {
         attempts::open(connection, seq, FIRST, attempt)?;
     }
-    Ok(Recorded { seq, handled: Handled::New { attempt: first } })
+    Ok(Recorded { seq, handled: Handled::New { attempt: first }, duplicate })
 }
 
 /// What becomes of one that is there already.
@@ -87,7 +96,7 @@ fn again(connection: &Connection, seq: u64, state: &str, event: &NewEvent) -> ru
     // An awaited one that is known lost its session; its sender hears queued now.
     let promised = matches!(event.hand_over, HandOver::Queued | HandOver::Awaited);
     let handled = match state {
-        State::Undelivered if promised => {
+        State::Undelivered | State::Handshake if promised && is_lacking(connection, seq, state, event)? => {
             connection.prepare_cached("UPDATE events SET state = 'owed', queued = 1 WHERE seq = ?1")?.execute([seq])?;
             Handled::OwedAgain
         }
@@ -99,7 +108,12 @@ fn again(connection: &Connection, seq: u64, state: &str, event: &NewEvent) -> ru
         }
         _ => Handled::Known { owed: false },
     };
-    Ok(Recorded { seq, handled })
+    Ok(Recorded { seq, handled, duplicate: None })
+}
+
+/// Whether the app has nothing of an event that hook answered in its place.
+fn is_lacking(connection: &Connection, seq: u64, state: State, event: &NewEvent) -> rusqlite::Result<bool> {
+    Ok(state == State::Undelivered || event.target.is_some() && !attempts::was_sent(connection, seq)?)
 }
 
 /// `None`: an event of this id is there already.

@@ -4,6 +4,7 @@
 //! it is committed, which survives `kill -9`; [`Journal::synced`] says what would survive a power cut too.
 
 mod attempts;
+mod duplicates;
 mod events;
 mod listeners;
 mod owner;
@@ -27,6 +28,7 @@ pub use attempts::{
     Attempt, AttemptEnd, Kind, NewAttempt, Signing, Turn, begin_owed, end as end_attempt, insert as begin_attempt,
     of_event as attempts_of, withdraw as withdraw_attempt,
 };
+pub use duplicates::{Duplicate, duplicates_of};
 pub use events::{BodyKey, Handled, NewEvent, PART, Recorded, drop_orphans, record, settle};
 pub use listeners::{
     Listener, Remembered, living as living_listeners, put as put_listener, remember, remembered,
@@ -59,10 +61,14 @@ pub enum State {
     Refused,
     /// An attempt ended badly and `--retry` will make another.
     Retrying,
+    /// Its sender got the answer of the event that it is a duplicate of (`--dedupe`).
+    Deduped,
+    /// It asks for an answer of its provider's own form, and hook gave that in the app's place.
+    Handshake,
 }
 
 impl State {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Owed,
         Self::Ended,
         Self::Captured,
@@ -72,6 +78,8 @@ impl State {
         Self::Recorded,
         Self::Refused,
         Self::Retrying,
+        Self::Deduped,
+        Self::Handshake,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -85,6 +93,8 @@ impl State {
             Self::Recorded => "recorded",
             Self::Refused => "refused",
             Self::Retrying => "retrying",
+            Self::Deduped => "deduped",
+            Self::Handshake => "handshake",
         }
     }
 

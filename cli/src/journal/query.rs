@@ -6,6 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::State;
+use super::duplicates::FIRST;
 use crate::provider::Signature;
 
 /// An event without its body.
@@ -32,6 +33,8 @@ pub struct EventRow {
     pub verdict: Option<String>,
     /// What was found about its sender and signature; `None` when no provider was recognised.
     pub signature: Option<Box<Signature>>,
+    /// The number of the first event that has the same id of the provider's.
+    pub duplicate_of: Option<u64>,
     pub last_status: Option<u16>,
     pub last_error: Option<String>,
     pub last_ms: Option<u64>,
@@ -72,21 +75,21 @@ const COLUMNS: &str = "seq, id, origin, project, relay, endpoint, head, size, sh
 
 impl EventRow {
     pub fn by_seq(connection: &Connection, seq: u64) -> rusqlite::Result<Option<Self>> {
-        let sql = format!("SELECT {COLUMNS} {FROM} WHERE seq = ?1");
+        let sql = format!("SELECT {COLUMNS}, {FIRST} {FROM} WHERE seq = ?1");
         connection.prepare_cached(&sql)?.query_row([seq], read).optional()
     }
 
     /// Events whose id begins with a prefix, at most two: one is unique, two are not.
     pub fn by_id_prefix(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<Self>> {
         let sql = format!(
-            "SELECT {COLUMNS} {FROM} WHERE id >= ?1 AND id < ?1 || 'Z' || x'7f'
+            "SELECT {COLUMNS}, {FIRST} {FROM} WHERE id >= ?1 AND id < ?1 || 'Z' || x'7f'
              AND (mirror = 0 OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = events.id AND e.mirror = 0)) LIMIT 2"
         );
         connection.prepare_cached(&sql)?.query_map([prefix], read)?.collect()
     }
 
     pub fn by_provider_id(connection: &Connection, id: &str) -> rusqlite::Result<Vec<Self>> {
-        let sql = format!("SELECT {COLUMNS} {FROM} WHERE provider_event_id = ?1 ORDER BY seq DESC LIMIT 1");
+        let sql = format!("SELECT {COLUMNS}, {FIRST} {FROM} WHERE provider_event_id = ?1 ORDER BY seq DESC LIMIT 1");
         connection.prepare_cached(&sql)?.query_map([id], read)?.collect()
     }
 
@@ -116,7 +119,7 @@ impl EventRow {
             _ => "NOT INDEXED",
         };
         let mut sql = format!(
-            "SELECT {COLUMNS} FROM events {index} JOIN contents USING (seq) LEFT JOIN signatures USING (seq) WHERE seq {compare} ?"
+            "SELECT {COLUMNS}, {FIRST} FROM events {index} JOIN contents USING (seq) LEFT JOIN signatures USING (seq) WHERE seq {compare} ?"
         );
         let mut values = vec![Value::from(after.unwrap_or(start) as i64)];
         if let Scope::Project(project) = scope {
@@ -227,6 +230,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<EventRow> {
         provider_event_id: row.get(15)?,
         verdict: row.get(16)?,
         signature: signature.and_then(|s| serde_json::from_str(&s).ok()),
+        duplicate_of: row.get(24)?,
         last_status: row.get(17)?,
         last_error: row.get(18)?,
         last_ms: row.get(19)?,
@@ -264,6 +268,7 @@ impl EventRow {
             provider_event_id: None,
             verdict: None,
             signature: None,
+            duplicate_of: None,
             last_status: None,
             last_error: None,
             last_ms: None,

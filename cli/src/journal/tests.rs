@@ -30,6 +30,7 @@ fn event(id: u128, hand_over: HandOver, state: State) -> NewEvent {
         state,
         hand_over,
         checked: Default::default(),
+        dedupe: false,
     }
 }
 
@@ -47,9 +48,12 @@ async fn a_known_id_is_never_a_second_row() {
     let journal = Journal::open(&path).unwrap();
     let record = |hand_over| journal.write(move |c| record(c, &event(1, hand_over, State::Owed), Some(&attempt("me"))));
     let first = record(HandOver::Awaited).await.unwrap().0;
-    assert_eq!(first, Recorded { seq: 1, handled: Handled::New { attempt: Some(1) } });
+    assert_eq!(first, Recorded { seq: 1, handled: Handled::New { attempt: Some(1) }, duplicate: None });
     for again in [HandOver::Awaited, HandOver::Queued, HandOver::Given] {
-        assert_eq!(record(again).await.unwrap().0, Recorded { seq: 1, handled: Handled::Known { owed: true } });
+        assert_eq!(
+            record(again).await.unwrap().0,
+            Recorded { seq: 1, handled: Handled::Known { owed: true }, duplicate: None }
+        );
     }
     assert_eq!(
         journal.read(|c| c.query_row("SELECT count(*) FROM events", [], |r| r.get::<_, u64>(0))).await.unwrap(),

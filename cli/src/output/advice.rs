@@ -2,40 +2,43 @@
 
 use std::time::Duration;
 
-use crate::activity::Heard;
+use crate::activity::{Handshake, Heard};
 use crate::journal::{Attempt, EventRow};
+use crate::provider::sender::Judgement;
 use crate::sanitize::{cut, sanitize, sanitize_bytes};
 use crate::target::Target;
 use crate::text;
 
-/// One fact and exactly one thing to do.
+/// One fact, what the sender does now, and exactly one thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
     pub fact: String,
+    pub then: Option<String>,
     pub next: String,
 }
 
 /// Columns of the answer's first line that are shown.
 const FIRST_LINE: usize = 120;
 
-/// `None` for an answer that every sender takes as success.
-pub fn on(row: &EventRow, attempt: &Attempt, body: &[u8], heard: Heard) -> Option<Advice> {
+/// `None` for an answer that looks like success.
+pub fn on(row: &EventRow, attempt: &Attempt, body: &[u8], heard: Heard, judgement: &Judgement) -> Option<Advice> {
     let seq = row.seq;
-    let advice = |fact: String, next: String| Some(Advice { fact, next });
+    let then = || judgement.then.as_ref().map(|then| format!("{then}."));
+    let advice = |fact: String, next: String| Some(Advice { fact, then: then(), next });
     let detail = attempt.detail.as_deref().unwrap_or("no answer");
     match attempt.error.as_deref() {
         None => {}
         Some("connection_refused" | "unreachable" | "connect_timeout" | "no_host" | "tls") => {
             let then = match heard {
-                Heard::Queued => "The sender got 200 from hook; it is forwarded when your app is up.",
-                Heard::BadGateway => "The sender got 502; whether it tries again is not known.",
-                Heard::App | Heard::Nothing => "",
+                Heard::Queued => "The sender got 200 from hook; it is forwarded when your app is up.".to_owned(),
+                _ => then().unwrap_or_default(),
             };
             let next = match heard {
                 Heard::Queued => "start your app; hook sees it by itself".to_owned(),
                 _ => format!("start your app, then hook replay {seq}"),
             };
-            return advice(format!("not delivered: {detail}. {then}").trim_end().to_owned(), next);
+            let fact = format!("not delivered: {detail}. {then}").trim_end().to_owned();
+            return Some(Advice { fact, then: None, next });
         }
         Some("certificate") => {
             return advice(
@@ -63,20 +66,22 @@ pub fn on(row: &EventRow, attempt: &Attempt, body: &[u8], heard: Heard) -> Optio
         }
         Some(_) => return advice(format!("{}.", sanitize(detail)), format!("hook show {seq}")),
     }
-    on_status(row, attempt, body)
+    let (fact, next) = on_status(row, attempt, body, judgement)?;
+    advice(fact, next)
 }
 
-fn on_status(row: &EventRow, attempt: &Attempt, body: &[u8]) -> Option<Advice> {
+fn on_status(row: &EventRow, attempt: &Attempt, body: &[u8], judgement: &Judgement) -> Option<(String, String)> {
     let seq = row.seq;
     let status = attempt.status?;
     let path = path_of(&attempt.target);
     let said = first_line(attempt, body);
-    let (fact, next) = match status {
+    Some(match status {
         200..=299 => return None,
         301 | 302 | 303 | 307 | 308 => {
             let location = header(attempt, "location").unwrap_or_default();
             let url = resolve(&attempt.target, &location);
-            let fact = format!("your app redirects to {}. Providers do not follow redirects.", sanitize(&url));
+            let follows = judgement.redirects.as_deref().unwrap_or("Providers do not follow redirects");
+            let fact = format!("your app redirects to {}. {follows}.", sanitize(&url));
             (fact, format!("hook listen --forward-to {}", shown_url(&url)))
         }
         401 | 403 if is_csrf(attempt, body) => (
@@ -102,21 +107,62 @@ fn on_status(row: &EventRow, attempt: &Attempt, body: &[u8]) -> Option<Advice> {
                 format!("add a parser for it, then hook replay {seq}"),
             )
         }
+        // Nobody else will send it again.
+        400..=599 if judgement.then.is_some() && judgement.sends_again == Some(false) => {
+            (answered(status, &said), format!("hook replay {seq}"))
+        }
         400..=499 => (answered(status, &said), format!("hook show {seq}")),
         _ => (answered(status, &said), format!("fix, then hook replay {seq}")),
-    };
-    Some(Advice { fact, next })
+    })
 }
 
-/// What is said when the reply deadline passes.
-pub fn slow(after: Duration) -> Advice {
+/// What is said when the reply deadline passes. `limit` is when the provider gives up.
+pub fn slow(seq: u64, after: Duration, limit: Option<&str>, handshake: bool) -> Advice {
+    let got = if handshake { "got hook's answer to its handshake" } else { "got 200 from hook" };
+    let then = limit.map_or(format!("The sender {got}"), |limit| format!("{limit}; it {got}"));
     Advice {
-        fact: format!(
-            "your app has not answered in {}. The sender got 200 from hook, the attempt goes on.",
-            text::span(after)
-        ),
-        next: "answer first, work later (queue)".to_owned(),
+        fact: format!("your app has not answered in {}. {then}, the attempt goes on.", text::span(after)),
+        then: None,
+        next: answer_first(seq),
     }
+}
+
+/// What is said of a handshake besides how its attempt ended.
+pub fn on_handshake(row: &EventRow, what: &Handshake) -> Advice {
+    let provider = sanitize(row.provider.as_deref().unwrap_or("the sender"));
+    let endpoint = sanitize(&row.endpoint);
+    let (fact, next) = match what {
+        Handshake::Unanswerable(lacking) => (
+            format!(
+                "{provider} asks for a handshake. If your app does not answer it, hook cannot: {}.",
+                sanitize(lacking)
+            ),
+            format!("hook secret set {provider}"),
+        ),
+        Handshake::Secret { shown } => (
+            format!("{provider} handed over a secret ({}). It is kept for \"{endpoint}\".", sanitize(shown)),
+            format!("if you registered nothing just now: hook secret remove {endpoint}/{provider}"),
+        ),
+        Handshake::SecretLost(why) => (
+            format!("{provider} handed over a secret, and it could not be kept: {}", sanitize(why)),
+            format!("hook show {}", row.seq),
+        ),
+    };
+    Advice { fact, then: None, next }
+}
+
+/// What to do about an answer that looks like success, and is none to this sender. Of a slow one it was said before.
+pub fn on_warning(seq: u64, attempt: &Attempt, heard: Heard, judgement: &Judgement) -> Option<String> {
+    let looks_good = attempt.status.is_some_and(|status| (200..300).contains(&status));
+    judgement.warning.as_ref().filter(|_| looks_good && heard == Heard::App)?;
+    Some(match &judgement.takes {
+        Some(statuses) => format!("answer {statuses}, then hook replay {seq}"),
+        None => answer_first(seq),
+    })
+}
+
+fn answer_first(seq: u64) -> String {
+    format!("answer first, work later (queue). hook explain {seq}")
 }
 
 fn answered(status: u16, said: &str) -> String {
@@ -236,7 +282,7 @@ mod tests {
 
     fn said(status: u16, headers: &[(&str, &str)], body: &str) -> String {
         let row = crate::journal::EventRow::for_test(4, "POST", "/webhooks/stripe");
-        match on(&row, &attempt(status, headers, body.as_bytes()), body.as_bytes(), Heard::App) {
+        match on(&row, &attempt(status, headers, body.as_bytes()), body.as_bytes(), Heard::App, &Judgement::default()) {
             None => "nothing".into(),
             Some(a) => format!("{} | {}", a.fact, a.next),
         }

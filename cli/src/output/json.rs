@@ -8,11 +8,12 @@ use hook_proto::{Header, HeaderList};
 use serde_json::{Map, Value, json};
 
 use super::advice;
-use crate::activity::{Activity, AppState, Heard, Sender, Shown, Trouble};
+use crate::activity::{Activity, AppState, Handshake, Heard, Sender, Shown, Trouble};
 use crate::failure::Failure;
 use crate::journal::{Attempt, EventRow, Signing};
 use crate::platform::now_ms;
 use crate::provider::Signature;
+use crate::provider::sender::Judgement;
 use crate::text::rfc3339;
 use crate::ui::Ui;
 
@@ -132,10 +133,21 @@ fn lines(activity: &Activity, bodies: Bodies) -> Vec<Value> {
         }
         Activity::Event(seen) => vec![event(&seen.row, bodies, seen.body.as_deref())],
         Activity::Attempt(tried) => {
-            vec![attempt(&tried.row, &tried.attempt, bodies, Some(&tried.body), tried.heard)]
+            vec![attempt(&tried.row, &tried.attempt, bodies, Some(&tried.body), tried.heard, &tried.judgement)]
         }
-        Activity::Slow { event, after } => {
-            let advice = advice::slow(*after);
+        Activity::Handshake { event, what } => {
+            let code = match what {
+                Handshake::Unanswerable(_) => "handshake",
+                Handshake::Secret { .. } | Handshake::SecretLost(_) => "secret",
+            };
+            let advice = advice::on_handshake(event, what);
+            line(
+                "error",
+                json!({"code": code, "message": advice.fact, "next": advice.next, "fatal": false, "event_seq": event.seq}),
+            )
+        }
+        Activity::Slow { event, after, limit, handshake } => {
+            let advice = advice::slow(event.seq, *after, limit.as_deref(), *handshake);
             line(
                 "error",
                 json!({"code": "slow", "message": advice.fact, "next": advice.next, "fatal": false, "event_seq": event.seq}),
@@ -195,7 +207,7 @@ pub fn event(row: &EventRow, bodies: Bodies, body: Option<&[u8]>) -> Value {
         "live": row.signature.as_ref().and_then(|s| s.live),
         "delivery_id": row.signature.as_ref().and_then(|s| s.delivery_id.as_deref()),
         "signature": signature(row.verdict.as_deref(), row.signature.as_deref()),
-        "duplicate_of": null,
+        "duplicate_of": row.duplicate_of,
     });
     if let (true, Value::Object(map)) = (bodies.shown, &mut object) {
         map.insert("headers".into(), headers(&row.head.headers));
@@ -225,8 +237,16 @@ fn signature(verdict: Option<&str>, found: Option<&Signature>) -> Value {
 }
 
 /// The `attempt` object.
-pub fn attempt(row: &EventRow, attempt: &Attempt, bodies: Bodies, body: Option<&[u8]>, heard: Heard) -> Value {
-    let next = advice::on(row, attempt, body.unwrap_or_default(), heard).map(|a| a.next);
+pub fn attempt(
+    row: &EventRow,
+    attempt: &Attempt,
+    bodies: Bodies,
+    body: Option<&[u8]>,
+    heard: Heard,
+    judgement: &Judgement,
+) -> Value {
+    let next = advice::on(row, attempt, body.unwrap_or_default(), heard, judgement).map(|a| a.next);
+    let next = next.or_else(|| advice::on_warning(row.seq, attempt, heard, judgement));
     let mut object = json!({
         "v": 1,
         "type": "attempt",
@@ -247,6 +267,7 @@ pub fn attempt(row: &EventRow, attempt: &Attempt, bodies: Bodies, body: Option<&
         "ms": attempt.ms,
         "ttfb_ms": attempt.ttfb_ms,
         "response_size": attempt.size,
+        "sender": sender(judgement),
         "next": next,
     });
     if let (true, Value::Object(map)) = (bodies.shown, &mut object) {
@@ -255,6 +276,20 @@ pub fn attempt(row: &EventRow, attempt: &Attempt, bodies: Bodies, body: Option<&
         put_body(map, body.unwrap_or_default(), attempt.size, bodies.limit);
     }
     object
+}
+
+/// What the sender makes of an attempt; null when nothing can be said.
+fn sender(judgement: &Judgement) -> Value {
+    if *judgement == Judgement::default() {
+        return Value::Null;
+    }
+    let text = [&judgement.warning, &judgement.then].into_iter().flatten().cloned().collect::<Vec<_>>();
+    json!({
+        "success": judgement.success,
+        "late": judgement.late,
+        "sends_again": judgement.sends_again,
+        "text": (!text.is_empty()).then(|| text.join(". ")),
+    })
 }
 
 fn put_body(map: &mut Map<String, Value>, body: &[u8], size: u64, limit: Option<usize>) {

@@ -120,9 +120,13 @@ impl LineLog {
                 }
             }
             Activity::Attempt(tried) => self.attempt(tried),
-            Activity::Slow { event, after } => {
+            Activity::Slow { event, after, limit, handshake } => {
                 self.status(&format!("{}  #{}", text::clock(crate::platform::now_ms()), event.seq));
-                self.advice(&advice::slow(*after));
+                self.advice(&advice::slow(event.seq, *after, limit.as_deref(), *handshake));
+            }
+            Activity::Handshake { event, what } => {
+                self.status(&format!("{}  #{}", text::clock(crate::platform::now_ms()), event.seq));
+                self.advice(&advice::on_handshake(event, what));
             }
             Activity::SenderLeft { event } => {
                 self.status(&format!("#{} the sender left before its reply.", event.seq));
@@ -266,7 +270,8 @@ impl LineLog {
 
     fn settled(&mut self, row: &EventRow, no_route: Option<&str>) {
         self.end_row();
-        self.ui.text(&row::settled_line(row, self.ui.out));
+        let marks = row::marks(row, None, self.ui.out);
+        self.ui.text(&format!("{}{marks}", row::settled_line(row, self.ui.out)));
         if self.verbose > 0 {
             let body = self.take_body(row.seq);
             self.block(&detail::request(row, &body, self.extent(), self.ui.out));
@@ -279,12 +284,14 @@ impl LineLog {
                     sanitize(path),
                     sanitize(routes)
                 ),
+                then: None,
                 next: format!("hook replay {} --to localhost:3000{}", row.seq, sanitize(path)),
             });
         }
         if row.state == State::Refused {
             self.advice(&Advice {
                 fact: "its path leaves the target's own path. The sender got 400; the event is kept.".into(),
+                then: None,
                 next: format!("hook show {}", row.seq),
             });
         }
@@ -306,11 +313,13 @@ impl LineLog {
                 sanitize(url)
             ));
         }
-        let advice = advice::on(&tried.row, &tried.attempt, &tried.body, tried.heard);
+        let judgement = &tried.judgement;
+        let advice = advice::on(&tried.row, &tried.attempt, &tried.body, tried.heard, judgement);
         if advice.as_ref().map(|a| &a.fact) != self.same.as_ref().map(|s| &s.fact) {
             self.end_row();
         }
-        self.ui.text(&row::attempt_line(&tried.row, &tried.attempt, self.ui.out));
+        let marks = row::marks(&tried.row, judgement.warning.as_deref(), self.ui.out);
+        self.ui.text(&format!("{}{marks}", row::attempt_line(&tried.row, &tried.attempt, self.ui.out)));
         if self.verbose > 0 {
             let request = self.take_body(tried.row.seq);
             self.block(&detail::request(&tried.row, &request, self.extent(), self.ui.out));
@@ -320,6 +329,9 @@ impl LineLog {
             && self.is_said(&advice.fact, tried.row.seq, tried.attempt.status)
         {
             self.advice(&advice);
+        }
+        if let Some(next) = advice::on_warning(tried.row.seq, &tried.attempt, tried.heard, judgement) {
+            self.next(&next);
         }
         self.note(&tried.row);
     }
@@ -376,6 +388,9 @@ impl LineLog {
     fn advice(&self, advice: &Advice) {
         let paint = self.ui.err;
         self.status(&format!("          {} {}", paint.sign("│"), advice.fact));
+        if let Some(then) = &advice.then {
+            self.status(&format!("          {} {then}", paint.sign("│")));
+        }
         self.next(&advice.next);
     }
 

@@ -82,7 +82,8 @@ fn verdict(row: &EventRow, signature: &Signature, paint: Paint) -> String {
         Some(source) => format!("{secret} from {}", sanitize(source)),
         None => secret.clone(),
     });
-    let with = [signature.scheme.clone(), secret, signature.age_ms.map(age)];
+    let scheme = signature.scheme.clone().filter(|_| matches!(verdict, Some("valid" | "stale" | "invalid")));
+    let with = [scheme, secret, signature.age_ms.map(age)];
     let with = with.into_iter().flatten().collect::<Vec<_>>().join(", ");
     let with = if with.is_empty() { with } else { format!(" ({with})") };
     format!("Signature  {} {word}{why}{with}", mark(verdict, paint).trim_end())
@@ -126,7 +127,7 @@ fn also(signature: &Signature) -> Option<String> {
     (!signature.also.is_empty()).then(|| sanitize(&signature.also.join(", ")).into_owned())
 }
 
-/// What is worth saying below an event's line, once in a session for each provider.
+/// What is worth saying below an event's line: once in a session that events may be unsigned, the rest once for each provider.
 #[derive(Default)]
 pub struct Notes(HashSet<(&'static str, String)>);
 
@@ -135,8 +136,9 @@ impl Notes {
         let (Some(provider), Some(signature)) = (&row.provider, &row.signature) else { return Vec::new() };
         let mut found = Vec::new();
         let mut note = |kind: &'static str, fact: String, next: String| {
-            if self.0.insert((kind, provider.clone())) {
-                found.push(Advice { fact, next });
+            let whose = if kind == "unsigned" { String::new() } else { provider.clone() };
+            if self.0.insert((kind, whose)) {
+                found.push(Advice { fact, then: None, next });
             }
         };
         let seq = row.seq;

@@ -5,9 +5,10 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use hook_proto::EventHead;
-use hook_providers::{Covers, Event, Known, Recipe, Request, State, Verdict};
+use hook_providers::{Covers, Event, Handshake, Known, Recipe, Request, State, Verdict};
 use serde::{Deserialize, Serialize};
 
+use super::secrets::Store;
 use super::{Change, Given, Providers, Secret, Secrets};
 use crate::failure::Failure;
 
@@ -19,7 +20,7 @@ pub struct Checker {
 }
 
 /// Files of secrets are looked at no more often than this while events come.
-const LOOK: Duration = Duration::from_secs(1);
+pub const LOOK: Duration = Duration::from_secs(1);
 
 /// The event that is asked about.
 #[derive(Clone, Copy)]
@@ -84,6 +85,8 @@ pub struct Checked {
     pub event_type: Option<String>,
     pub provider_event_id: Option<String>,
     pub signature: Option<Signature>,
+    /// It asks for an answer of its provider's own form; not kept.
+    pub handshake: Option<Box<Handshake>>,
 }
 
 impl Checker {
@@ -109,6 +112,17 @@ impl Checker {
 
     pub fn secrets_mut(&self) -> RwLockWriteGuard<'_, Secrets> {
         self.secrets.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a secret that a provider handed over to an endpoint, beside those that are there. `None`: it was known.
+    pub fn keep_handed(&self, endpoint: &str, provider: &str, value: &str) -> Result<Option<Secret>, Failure> {
+        let Some(recipe) = self.providers.get(provider) else { return Ok(None) };
+        let Some(kept) = self.secrets().handed(endpoint, recipe, value) else { return Ok(None) };
+        // Events are checked with the others meanwhile.
+        Store::keep_handed(kept)?;
+        let store = Store::read()?;
+        self.secrets_mut().take(store);
+        Ok(self.secrets().of(endpoint, recipe).into_iter().find(|s| s.value == value))
     }
 
     /// Gathers what is known about an event, and hands it on.
@@ -144,7 +158,9 @@ impl Case<'_> {
     pub fn checked(&self, now_ms: u64) -> Checked {
         let Some(recipe) = self.recipe else { return Checked::default() };
         let verdict = hook_providers::verify(recipe, self.request, &self.known, now_ms);
+        let handshake = hook_providers::answer_handshake(recipe, self.request, &self.known, now_ms);
         Checked {
+            handshake: handshake.map(Box::new),
             provider: Some(recipe.slug.clone()),
             event_type: self.event.full_type(),
             provider_event_id: self.event.id.clone(),

@@ -8,7 +8,7 @@ use super::secrets::{From, Kept, Store};
 use crate::failure::Failure;
 use crate::platform;
 
-/// Makes one in the provider's form and keeps it for the project.
+/// Makes one in the provider's form and keeps it for the project, beside what a person keeps there.
 pub fn make(project: &Path, endpoint: Option<&str>, recipe: &Recipe) -> Result<Kept, Failure> {
     let Some(new) = hook_providers::new_secret(recipe, rand::random()) else {
         let what = format!("only {} itself can sign as {} does: there is no secret to make.", recipe.name, recipe.slug);
@@ -22,7 +22,7 @@ pub fn make(project: &Path, endpoint: Option<&str>, recipe: &Recipe) -> Result<K
         value: new.secret,
         from: From::Made,
     };
-    Store::keep(kept.clone(), false)?;
+    Store::keep(kept.clone(), true)?;
     Ok(kept)
 }
 
@@ -54,6 +54,14 @@ pub fn write(file: &Path, variable: &str, value: &str) -> Result<bool, Failure> 
     let Some(after) = with_variable(&before, variable, value) else { return Ok(false) };
     platform::replace_file(file, after.as_bytes()).map_err(|e| failed("written", e))?;
     Ok(true)
+}
+
+/// A warning when git would take a file that holds a secret.
+pub fn unignored(file: &Path) -> Option<String> {
+    let shown = platform::shown(file);
+    let name = file.file_name()?.to_string_lossy();
+    (platform::is_git_ignored(file) == Some(false))
+        .then(|| format!("{shown} is not ignored by git: add {name} to .gitignore before you commit."))
 }
 
 /// The text with the variable in it: in place of a line that sets it to nothing, else at the end. `None`: it has a value.

@@ -7,6 +7,7 @@ pub mod check;
 pub mod made;
 pub mod resign;
 pub mod secrets;
+pub mod sender;
 
 use std::path::{Path, PathBuf};
 

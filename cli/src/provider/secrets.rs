@@ -13,7 +13,6 @@ pub use change::{Change, How};
 use env_file::EnvFile;
 pub use store::{From, Kept, Store};
 
-use super::made;
 use crate::failure::Failure;
 use crate::platform;
 
@@ -166,7 +165,9 @@ impl Secrets {
             add(named.label, named.value, named.source);
         }
         let kept = || self.store.of(&self.project, slug);
-        for kept in kept().filter(|k| k.endpoint.as_deref() == Some(endpoint) && !endpoint.is_empty()) {
+        // Anybody can hand one over, so those come after what the person gave.
+        let of_endpoint = |k: &&Kept| k.endpoint.as_deref() == Some(endpoint) && !endpoint.is_empty();
+        for kept in kept().filter(|k| of_endpoint(k) && k.from != From::Handshake) {
             add(format!("{endpoint}/{slug}"), kept.value.clone(), kept.source());
         }
         for variable in &recipe.secret.env {
@@ -177,6 +178,9 @@ impl Secrets {
         }
         for kept in kept().filter(|k| k.endpoint.is_none()) {
             add(slug.clone(), kept.value.clone(), kept.source());
+        }
+        for kept in kept().filter(|k| of_endpoint(k) && k.from == From::Handshake) {
+            add(format!("{endpoint}/{slug}"), kept.value.clone(), kept.source());
         }
         found
     }
@@ -213,11 +217,22 @@ impl Secrets {
         &self.store
     }
 
-    /// Makes a secret in the provider's form, and keeps it for this project.
-    pub fn make(&mut self, recipe: &Recipe) -> Result<Secret, Failure> {
-        let kept = made::make(&self.project, None, recipe)?;
-        self.store = Store::read()?;
-        Ok(Secret { label: recipe.slug.clone(), value: kept.value, source: Source::Made })
+    /// How a secret would be kept that a provider hands over to an endpoint; `None` when it is known.
+    pub fn handed(&self, endpoint: &str, recipe: &Recipe, value: &str) -> Option<Kept> {
+        let known = self.of(endpoint, recipe).iter().any(|s| s.value == value);
+        (!known).then(|| Kept {
+            project: Some(self.project.clone()),
+            endpoint: Some(endpoint.to_owned()),
+            provider: recipe.slug.clone(),
+            value: value.to_owned(),
+            from: From::Handshake,
+            for_app: None,
+        })
+    }
+
+    /// Takes what the file of kept secrets holds now.
+    pub fn take(&mut self, store: Store) {
+        self.store = store;
     }
 
     /// Looks again at files that changed. Of variables only those that may hold a secret are told of.

@@ -14,7 +14,7 @@ use hook_cli::session::{Relay, Scheme, Session, Wanted};
 use hook_proto::Settings;
 use tokio::sync::mpsc;
 
-use crate::plan::Setup;
+use crate::plan::{Sent, Setup};
 use crate::program::Program;
 
 /// When the CLI says queued to a sender whose app is slow.
@@ -40,12 +40,16 @@ impl Cli {
         let checker = Checker::load("/project".as_ref(), Given::default()).expect("recipes");
         let engine = Engine::new(journal.clone(), owner.id.clone(), "/project".into(), Arc::new(checker), emit, false);
         let options = Options {
-            provider: None,
+            provider: match setup.sent {
+                Sent::Events => None,
+                Sent::Duplicates => Some("standard-webhooks".into()),
+                Sent::Handshakes => Some("slack".into()),
+            },
             routes: vec![format!("127.0.0.1:{app}").parse().expect("a target")],
             shape: Shape::default(),
             insecure: false,
             timeout: Duration::from_secs(60),
-            reply_within: REPLY_WITHIN,
+            reply_within: Some(REPLY_WITHIN),
             respond: setup.respond.then_some(202),
             queued_status: 200,
             hold: setup.hold,
@@ -53,6 +57,7 @@ impl Cli {
             concurrency: setup.one_at_a_time.then_some(1),
             filter: None,
             max_backlog: None,
+            dedupe: setup.sent == Sent::Duplicates,
             mirror,
         };
         let relay = Relay { scheme: Scheme::Http, authority: format!("127.0.0.1:{cable}"), token: None, own: None };

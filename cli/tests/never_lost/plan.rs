@@ -53,7 +53,19 @@ pub struct Setup {
     pub hold: bool,
     pub respond: bool,
     pub one_at_a_time: bool,
+    pub sent: Sent,
     pub rule: Rule,
+}
+
+/// What the senders send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sent {
+    #[default]
+    Events,
+    /// Each event up to four times, under the same id of the provider's; the CLI settles duplicates (`--dedupe`).
+    Duplicates,
+    /// Questions that hook answers when the app does not.
+    Handshakes,
 }
 
 #[derive(Debug, Clone)]
@@ -63,13 +75,17 @@ pub struct Plan {
 }
 
 pub fn plans(rule: Rule) -> impl Strategy<Value = Plan> {
-    let setup = (prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::bool::weighted(0.2), any::<bool>());
-    let setup = setup.prop_map(move |(embedded, hold, respond, one_at_a_time)| Setup {
+    // The broken rules are looked for with what they were found with.
+    let odd = u32::from(rule == Rule::Right);
+    let sent = prop_oneof![3 => Just(Sent::Events), 2 * odd => Just(Sent::Duplicates), odd => Just(Sent::Handshakes)];
+    let setup = (prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::bool::weighted(0.2), any::<bool>(), sent);
+    let setup = setup.prop_map(move |(embedded, hold, respond, one_at_a_time, sent)| Setup {
         // The rules that lose events are about an inbox that outlives its CLI.
         embedded: embedded && rule == Rule::Right,
         hold,
         respond,
         one_at_a_time,
+        sent,
         rule,
     });
     (setup, vec(step(), 8..40)).prop_map(|(setup, steps)| Plan { setup, steps })

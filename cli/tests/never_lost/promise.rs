@@ -74,8 +74,23 @@ fn lost(world: &World) -> Vec<&Sender> {
     if missing.is_empty() {
         return missing;
     }
-    let broken = broken_off(world);
-    missing.into_iter().filter(|sender| !broken.contains(&Sha256::digest(&sender.body).to_vec())).collect()
+    let mut settled = broken_off(world);
+    settled.extend(deduped(world));
+    missing.into_iter().filter(|sender| !settled.contains(&Sha256::digest(&sender.body).to_vec())).collect()
+}
+
+/// Bodies whose event was settled by a 2xx of the app to the same event of the provider's.
+pub fn deduped(world: &World) -> Vec<Vec<u8>> {
+    let responders = world.clis.iter().take(MIRROR).flatten();
+    let Some(cli) = responders.last() else { return Vec::new() };
+    let read = cli.program.run(cli.journal.read(|c| {
+        let mut query = c.prepare(
+            "SELECT sha256 FROM events d WHERE mirror = 0 AND state = 'deduped' AND EXISTS (SELECT 1 FROM events e JOIN attempts
+                ON event = e.seq WHERE e.provider_event_id = d.provider_event_id AND e.seq < d.seq AND status = 200 AND error IS NULL)",
+        )?;
+        query.query_map([], |row| row.get(0))?.collect()
+    }));
+    read.unwrap_or_default()
 }
 
 /// Bodies whose attempt broke off: an app that goes down forgets what it had of them, and their attempt has ended (DESIGN §5.4).

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ops::AddAssign;
 
+use crate::promise;
 use crate::sender::Heard;
 use crate::world::World;
 
@@ -19,6 +20,9 @@ pub struct Seen {
     /// Runs whose place was taken.
     pub taken: usize,
     pub power_cuts: usize,
+    /// Events that were settled as duplicates, and handshakes that hook answered.
+    pub deduped: usize,
+    pub handshakes: usize,
 }
 
 impl Seen {
@@ -34,13 +38,15 @@ impl Seen {
             copies: events[1],
             taken: world.taken,
             power_cuts: world.journal.cuts(),
+            deduped: promise::deduped(world).len(),
+            handshakes: heard(|heard| matches!(heard, Heard::Handshake(_))),
         }
     }
 
     /// Everything that can happen did.
     pub fn is_enough(&self) -> bool {
         let all = [self.by_app, self.by_hook, self.app_down, self.again, self.copies, self.taken, self.power_cuts];
-        all.iter().all(|count| *count > 0)
+        all.iter().chain(&[self.deduped, self.handshakes]).all(|count| *count > 0)
     }
 }
 
@@ -53,5 +59,7 @@ impl AddAssign for Seen {
         self.copies += other.copies;
         self.taken += other.taken;
         self.power_cuts += other.power_cuts;
+        self.deduped += other.deduped;
+        self.handshakes += other.handshakes;
     }
 }

@@ -6,6 +6,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use crate::plan::Sent;
 use crate::pulse::Pulse;
 use crate::{app, lock, program::Program};
 
@@ -14,6 +15,8 @@ pub enum Heard {
     Waiting,
     App(u16),
     Hook(u16),
+    /// hook's answer to a handshake: the app has nothing to do with it any more.
+    Handshake(u16),
     /// It left, or the connection broke: nothing was promised.
     Nothing,
 }
@@ -26,14 +29,25 @@ pub struct Sender {
 
 impl Sender {
     /// Events are told apart by their bodies.
-    pub fn start(world: &Program, relay: Option<u16>, number: usize, size: usize, pulse: &Pulse) -> Self {
-        let mut body = format!("event {number} ").into_bytes();
-        body.resize(body.len().max(size), b'.');
+    pub fn start(world: &Program, relay: Option<u16>, number: usize, size: usize, sent: Sent, pulse: &Pulse) -> Self {
+        let mut text = format!("event {number} ").into_bytes();
+        text.resize(text.len().max(size), b'.');
+        let body = match sent {
+            Sent::Events | Sent::Duplicates => text,
+            Sent::Handshakes => [b"{\"type\":\"url_verification\",\"challenge\":\"", text.as_slice(), b"\"}"].concat(),
+        };
+        let fields = match sent {
+            Sent::Events | Sent::Handshakes => String::new(),
+            Sent::Duplicates => format!(
+                "webhook-id: msg_{}\r\nwebhook-timestamp: 1780000000\r\nwebhook-signature: v1,c2lnbmVk\r\n",
+                number / 4
+            ),
+        };
         let heard = Arc::new(Mutex::new(Heard::Waiting));
-        let (sent, noted, pulse) = (body.clone(), heard.clone(), pulse.clone());
+        let (whole, noted, pulse) = (body.clone(), heard.clone(), pulse.clone());
         let task = world.spawn(async move {
             let answer = match relay {
-                Some(port) => send(port, &sent).await,
+                Some(port) => send(port, &fields, &whole).await,
                 None => None,
             };
             *lock(&noted) = answer.unwrap_or(Heard::Nothing);
@@ -59,10 +73,10 @@ impl Sender {
     }
 }
 
-async fn send(port: u16, body: &[u8]) -> Option<Heard> {
+async fn send(port: u16, fields: &str, body: &[u8]) -> Option<Heard> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
     let head = format!(
-        "POST /{}/in HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        "POST /{}/in HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-length: {}\r\n{fields}connection: close\r\n\r\n",
         crate::endpoint(),
         body.len()
     );
@@ -70,5 +84,9 @@ async fn send(port: u16, body: &[u8]) -> Option<Heard> {
     stream.write_all(body).await.ok()?;
     let (head, _) = app::read(&mut stream).await?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some(if head.contains("\nhook-status: ") { Heard::Hook(status) } else { Heard::App(status) })
+    Some(match head.contains("\nhook-status: ") {
+        _ if head.contains("\nhook-status: handshake") => Heard::Handshake(status),
+        true => Heard::Hook(status),
+        false => Heard::App(status),
+    })
 }

@@ -89,7 +89,7 @@ impl World {
             Step::Send(size) => {
                 let port = self.relay.as_ref().map(|relay| relay.port);
                 let number = self.senders.len();
-                self.senders.push(Sender::start(&self.outside, port, number, size, &self.pulse));
+                self.senders.push(Sender::start(&self.outside, port, number, size, self.setup.sent, &self.pulse));
             }
             Step::SenderLeaves => {
                 let waiting = self.senders.iter().find(|s| s.heard() == crate::sender::Heard::Waiting);

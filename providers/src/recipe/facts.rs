@@ -38,6 +38,8 @@ pub struct Retries {
     pub after: Vec<Duration>,
     /// The failures that are retried; empty when not known.
     pub on: Vec<Failure>,
+    /// The answers among those that end the retries.
+    pub except: Vec<StatusClass>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +132,8 @@ impl Sender {
     /// Whether the provider sends again after this; `None` when that is not known.
     pub fn sends_again(&self, after: Outcome) -> Option<bool> {
         let retries = &self.retries.as_ref()?.value;
-        if retries.says == "never" {
+        let ends = |status| retries.except.iter().any(|class| class.contains(status));
+        if retries.says == "never" || matches!(after, Outcome::Status(status) if ends(status)) {
             return Some(false);
         }
         let matches = |failure: &Failure| match (failure, after) {
@@ -219,10 +222,11 @@ mod tests {
     fn answers_are_judged_as_the_provider_does() {
         let fact = |value| Fact { value, source: String::new(), confirmed: true };
         let on = vec![Failure::Timeout, Failure::Status(StatusClass::Hundred(5))];
+        let except = vec![StatusClass::One(501)];
         let sender = Sender {
             success: Some(fact(vec![StatusClass::One(200), StatusClass::One(204)])),
             retries: Some(Fact {
-                value: Retries { says: "3 times".into(), after: vec![], on },
+                value: Retries { says: "3 times".into(), after: vec![], on, except },
                 source: String::new(),
                 confirmed: true,
             }),
@@ -231,6 +235,8 @@ mod tests {
         assert_eq!((sender.is_success(200), sender.is_success(201)), (Some(true), Some(false)));
         assert_eq!(sender.sends_again(Outcome::Timeout), Some(true));
         assert_eq!(sender.sends_again(Outcome::Status(404)), Some(false));
+        assert_eq!(sender.sends_again(Outcome::Status(500)), Some(true));
+        assert_eq!(sender.sends_again(Outcome::Status(501)), Some(false));
         assert_eq!(Sender::default().sends_again(Outcome::Timeout), None);
         assert_eq!(Sender::default().is_success(200), None);
     }

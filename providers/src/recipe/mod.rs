@@ -103,6 +103,20 @@ impl Recipe {
         self.schemes.iter().map(Scheme::facts)
     }
 
+    /// The header fields by which it is recognised, as a person would write them.
+    pub fn headers(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for condition in self.matches.iter().flatten().filter(|condition| condition.weight() > 0) {
+            if let Selector::Header(name) = &condition.place {
+                let name = selector::spelled(name);
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        names
+    }
+
     /// Whether it asks endpoints questions that want an answer of its own form.
     pub fn has_handshake(&self) -> bool {
         !self.handshakes.is_empty()

@@ -105,7 +105,9 @@ fn sender(source: &Source<'_>, raw: RawSender) -> Result<Sender, RecipeError> {
             .map(|f| -> Result<_, RecipeError> {
                 let after = f.after.map_or(Ok(Vec::new()), |a| source.each(&a, wait))?;
                 let on = f.on.map_or(Ok(Vec::new()), |on| source.each(&on, failure))?;
-                Ok(Fact { value: Retries { says: f.is, after, on }, source: f.source, confirmed: f.confirmed })
+                let except = f.except.map_or(Ok(Vec::new()), |except| source.each(&except, status))?;
+                let retries = Retries { says: f.is, after, on, except };
+                Ok(Fact { value: retries, source: f.source, confirmed: f.confirmed })
             })
             .transpose()?,
         gives_up: raw.gives_up.map(|f| Fact { value: f.is, source: f.source, confirmed: f.confirmed }),
@@ -267,6 +269,7 @@ struct RawRetries {
     is: String,
     after: Option<Spanned<Many>>,
     on: Option<Spanned<Many>>,
+    except: Option<Spanned<Many>>,
     source: String,
     #[serde(default)]
     confirmed: bool,

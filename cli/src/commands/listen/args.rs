@@ -63,7 +63,7 @@ pub struct ListenArgs {
     /// How long an attempt may take [default: 10m]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub timeout: Option<Duration>,
-    /// Tell the sender 200 after this long, whatever the app does [default: 25s]
+    /// Tell the sender 200 after this long, whatever the app does [default: a tenth less than its provider waits, else 25s]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub reply_within: Option<Duration>,
     /// Answer every sender with this status at once, and forward behind it
@@ -90,6 +90,9 @@ pub struct ListenArgs {
     /// Forward at most the N oldest of what is owed; hold the rest
     #[arg(long, value_name = "N")]
     pub max_backlog: Option<usize>,
+    /// Answer a provider's duplicate of an event that the app took already, and do not forward it
+    #[arg(long, conflicts_with = "mirror")]
+    pub dedupe: bool,
     /// Listen beside another listener: copies of live events, no answer to senders
     #[arg(long, requires = "name")]
     pub mirror: bool,
@@ -123,7 +126,6 @@ pub struct Plan {
 }
 
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
-const DEFAULT_REPLY_WITHIN: Duration = Duration::from_secs(25);
 
 impl ListenArgs {
     /// The endpoints that are meant: those of hook.toml, or the one that the flags describe.
@@ -194,7 +196,7 @@ impl ListenArgs {
             },
             insecure: self.insecure || entry.insecure == Some(true),
             timeout: self.timeout.or(from_file(&entry.timeout)?).unwrap_or(DEFAULT_TIMEOUT),
-            reply_within: self.reply_within.or(from_file(&entry.reply_within)?).unwrap_or(DEFAULT_REPLY_WITHIN),
+            reply_within: self.reply_within.or(from_file(&entry.reply_within)?),
             respond,
             queued_status,
             hold: self.hold || entry.hold == Some(true),
@@ -202,6 +204,7 @@ impl ListenArgs {
             concurrency: self.concurrency.map(usize::from).or(entry.concurrency).map(|c| c.max(1)),
             filter,
             max_backlog: self.max_backlog.or(entry.max_backlog),
+            dedupe: self.dedupe || entry.dedupe == Some(true),
             mirror: self.mirror,
         };
         let settings = Settings { queued_status: u32::from(queued_status), max_body };

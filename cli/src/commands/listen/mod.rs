@@ -250,6 +250,14 @@ async fn set_up(
         journal: path.display().to_string(),
         endpoints: shown.clone(),
     }));
+    for problem in &checker.providers.left_out {
+        engine.emit(Activity::Trouble(activity::Trouble {
+            code: "recipe",
+            message: format!("a recipe was left out: {problem}"),
+            next: Some("hook providers".to_owned()),
+            fatal: false,
+        }));
+    }
     down.iter().for_each(|(lane, error)| lane.went_down(error));
     if embedded.is_none() {
         engine.emit(Activity::Connecting { relay: relay.authority.clone() });

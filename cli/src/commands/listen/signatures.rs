@@ -74,7 +74,8 @@ pub fn hand_over(
         let Some(kept) = kept else { continue };
         let variable = made::usual_variable(recipe);
         if made::write(file, &variable, kept.for_app())? {
-            written.push(format!("{variable} in {}", platform::shown(file)));
+            let ignored = if made::unignored(file).is_some() { " (which git does not ignore)" } else { "" };
+            written.push(format!("{variable} in {}{ignored}", platform::shown(file)));
         }
     }
     checker.secrets_mut().refresh(|_| false);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::activity::{Activity, Stopped};
+use crate::activity::{Activity, Heard, Stopped};
 use crate::filter::Filter;
 use crate::journal::State;
 use crate::subject;
@@ -49,6 +49,7 @@ impl Tally {
             Activity::Attempt(tried) => {
                 let a = &tried.attempt;
                 let fate = match (a.status, a.error.as_deref()) {
+                    _ if matches!(tried.heard, Heard::Handshake(_)) => Fate::Ok,
                     (Some(200..=299), None) => Fate::Ok,
                     (Some(_), _) => Fate::Failed,
                     (

@@ -142,10 +142,3 @@ pub fn app_url(file: Option<&ProjectFile>, endpoint: &str) -> Result<Option<Targ
     let entry = named.or(entries.first().filter(|e| entries.len() == 1 && e.name.is_none()));
     entry.and_then(|e| e.app_url.as_deref()).map(target::app_url).transpose()
 }
-
-/// Whether a target is this machine.
-pub fn is_here(target: &Target) -> bool {
-    let host = target.host.trim_start_matches('[').trim_end_matches(']');
-    let named = host == "localhost" || host.ends_with(".localhost");
-    named || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
-}

@@ -28,7 +28,9 @@ use crate::journal::{BodyKey, EventRow, Owner};
 use crate::output::advice::{self, Advice};
 use crate::output::{Format, json, row};
 use crate::platform;
+use crate::provider::sender::Judgement;
 use crate::provider::{Checker, Part};
+use crate::text::shell_word;
 
 pub async fn run(context: &Context, args: ReplayArgs) -> Result<Exit, Failure> {
     let path = context.journal_path();
@@ -86,7 +88,7 @@ async fn jobs(context: &Context, post: &Post, rows: Vec<EventRow>) -> Result<Vec
 /// Events about real money or data leave this machine only when a person says so.
 fn may_leave(context: &Context, args: &ReplayArgs, jobs: &[Job]) -> Result<(), Failure> {
     let is_live = |job: &&Job| job.row.signature.as_ref().and_then(|s| s.live) == Some(true);
-    let leaving: Vec<&Job> = jobs.iter().filter(is_live).filter(|j| !choose::is_here(&j.client.target)).collect();
+    let leaving: Vec<&Job> = jobs.iter().filter(is_live).filter(|j| !j.client.target.is_loopback()).collect();
     let Some(first) = leaving.first().filter(|_| !args.yes) else { return Ok(()) };
     let origin = first.client.target.origin();
     let which = match leaving.len() {
@@ -96,8 +98,13 @@ fn may_leave(context: &Context, args: &ReplayArgs, jobs: &[Job]) -> Result<(), F
     match context.ui.ask(&format!("{which}. Send to {}?", crate::sanitize::sanitize(&origin))) {
         Some(true) => Ok(()),
         Some(false) => Err(Failure::failed("cancelled, not sent.").next("hook replay … --to localhost:3000")),
-        None => Err(Failure::failed(format!("{which}, and {origin} is not this machine. Nothing was sent."))
-            .next("hook replay … --yes")),
+        None => {
+            let events = args.events.iter().map(|e| shell_word(e).into_owned()).collect::<Vec<_>>().join(" ");
+            let which_again = if args.undelivered { "--undelivered".to_owned() } else { events };
+            let to = args.to.as_ref().map_or_else(String::new, |to| format!(" --to {}", shell_word(&to.to_string())));
+            Err(Failure::failed(format!("{which}, and {origin} is not this machine. Nothing was sent."))
+                .next(format!("hook replay {which_again}{to} --yes")))
+        }
     }
 }
 
@@ -201,7 +208,8 @@ async fn print(context: &Context, post: &Post, sent: Sent) -> Result<(), Failure
             false => sent.body,
         };
         let bodies = json::Bodies { shown: args.bodies, limit: None };
-        let mut line = json::attempt(&sent.row, &sent.attempt, bodies, Some(&body), Heard::Nothing);
+        let mut line =
+            json::attempt(&sent.row, &sent.attempt, bodies, Some(&body), Heard::Nothing, &Judgement::default());
         line["next"] = advice.last().map(|a| a.next.clone()).into();
         context.ui.data(&json::line_of(&line));
         return Ok(());
@@ -218,7 +226,7 @@ async fn print(context: &Context, post: &Post, sent: Sent) -> Result<(), Failure
 /// What an attempt means, and what to do.
 fn said(sent: &Sent, args: &ReplayArgs) -> Vec<Advice> {
     let seq = sent.row.seq;
-    let answer = advice::on(&sent.row, &sent.attempt, &sent.body, Heard::Nothing);
+    let answer = advice::on(&sent.row, &sent.attempt, &sent.body, Heard::Nothing, &Judgement::default());
     if let Some(part) = args.signing.tamper {
         if is_good(sent, Some(part)) {
             return Vec::new();
@@ -227,6 +235,7 @@ fn said(sent: &Sent, args: &ReplayArgs) -> Vec<Advice> {
             let fact = format!("your app took a forged event, its {} changed.", part.as_str());
             return vec![Advice {
                 fact,
+                then: None,
                 next: format!(
                     "check the signature before anything else, then hook replay {seq} --tamper {}",
                     part.as_str()
@@ -242,7 +251,11 @@ fn said(sent: &Sent, args: &ReplayArgs) -> Vec<Advice> {
     });
     // What had to be refused and was: that is why.
     let refused = sent.attempt.status.is_some_and(|s| !(200..300).contains(&s));
-    let note = sent.note.as_ref().filter(|_| refused).map(|p| Advice { fact: p.fact.clone(), next: p.next.clone() });
+    let note = sent.note.as_ref().filter(|_| refused).map(|p| Advice {
+        fact: p.fact.clone(),
+        then: None,
+        next: p.next.clone(),
+    });
     let explained = note.is_some() && sent.attempt.status.is_some_and(|s| (400..500).contains(&s));
     note.into_iter().chain(answer.filter(|_| !explained)).collect()
 }

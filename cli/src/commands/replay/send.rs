@@ -174,6 +174,7 @@ impl Post {
                     body,
                     path: &path,
                     replay: true,
+                    only_2xx: false,
                     timeout: self.args.timeout,
                     shape: &self.shape,
                     signing,
@@ -232,6 +233,7 @@ impl Post {
             // It is nobody's but this command's to send.
             state: State::Undelivered,
             hand_over: HandOver::Awaited,
+            dedupe: false,
             checked,
             head,
         };

@@ -114,22 +114,6 @@ fn a_path_that_was_changed_goes_below_the_same_target() {
     assert_eq!(moved("http://localhost:3000/x", "/a", "/b"), None);
 }
 
-#[test]
-fn this_machine_is_known_by_its_names() {
-    for (target, here) in [
-        ("localhost:1", true),
-        ("app.localhost", true),
-        ("127.9.9.9:80", true),
-        ("[::1]:80", true),
-        ("[::ffff:127.0.0.1]:80", true),
-        ("10.0.0.1", false),
-        ("localhost.example", false),
-        ("https://shop.example", false),
-    ] {
-        assert_eq!(choose::is_here(&target.parse().unwrap()), here, "{target}");
-    }
-}
-
 fn json() -> impl Strategy<Value = String> {
     let scalar =
         prop_oneof![Just("1.0".to_owned()), Just("2".to_owned()), Just("\"a b\"".to_owned()), Just("null".to_owned())];

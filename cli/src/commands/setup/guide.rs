@@ -22,7 +22,7 @@ pub fn steps(recipe: &Recipe, url: &str) -> Vec<String> {
     lines.extend((!recipe.docs.is_empty()).then(|| format!("  Docs  {}", sanitize(&recipe.docs))));
     lines.push(String::new());
     if !setup.steps.is_empty() && !setup.confirmed {
-        lines.push(format!("These steps were not confirmed in the documentation; where it differs, it is right."));
+        lines.push("These steps were not confirmed in the documentation; where it differs, it is right.".to_owned());
         lines.push(String::new());
     }
     lines

@@ -8,6 +8,7 @@ mod show;
 mod signer;
 
 use std::io::Read;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use crate::config::ProjectFile;
 use crate::failure::{Exit, Failure};
 use crate::output::Format;
 use crate::platform::{self, now_ms};
+use crate::provider::check::LOOK;
 use crate::provider::{Checker, ProviderArgs};
 use crate::sanitize::sanitize;
 use crate::target::Target;
@@ -88,6 +90,9 @@ pub struct TriggerArgs {
     /// What a scheme needs besides the secret: webhook_id=… (repeatable)
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     param: Vec<(String, String)>,
+    /// A file of environment variables to look in before .env (repeatable)
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
     /// Do not ask before it goes to another machine
     #[arg(long)]
     yes: bool,
@@ -107,8 +112,14 @@ pub struct TriggerArgs {
 
 pub async fn run(context: &Context, args: TriggerArgs) -> Result<Exit, Failure> {
     let project = platform::project_dir();
-    let said = ProviderArgs { secret_env: args.secret_env.clone(), params: args.param.clone(), ..Default::default() };
-    let checker = Checker::load(&project, said.given(ProjectFile::read(&project)?.as_ref()))?;
+    let file = ProjectFile::read(&project)?;
+    let given = ProviderArgs {
+        provider: None,
+        secret_env: args.secret_env.clone(),
+        params: args.param.clone(),
+        env_file: args.env_file.clone(),
+    };
+    let checker = Checker::load(&project, given.given(file.as_ref()))?;
     if args.list {
         list::list(context, &checker.providers, args.provider.as_deref(), args.output)?;
         return Ok(Exit::Done);
@@ -136,7 +147,8 @@ pub async fn run(context: &Context, args: TriggerArgs) -> Result<Exit, Failure> 
         },
     };
     let endpoint = place.endpoint().to_owned();
-    let mut signer = Signer { checker: &checker, recipe, endpoint, forged: args.bad_signature, secret: None };
+    let mut signer =
+        Signer { checker: &checker, recipe, project: &project, endpoint, forged: args.bad_signature, secret: None };
     let shown = Shown {
         context,
         format: args.output,
@@ -163,6 +175,10 @@ pub async fn run(context: &Context, args: TriggerArgs) -> Result<Exit, Failure> 
             // Once is enough.
             if n == 0 {
                 shown.note(&note);
+            }
+            if note.code == signer::MADE && matches!(place, Place::Public(_, Some(_))) && !args.print {
+                // Whoever listens there has to see the new secret before the event.
+                tokio::time::sleep(LOOK).await;
             }
         }
         if args.print {

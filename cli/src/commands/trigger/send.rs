@@ -153,6 +153,7 @@ impl Sender<'_> {
             target: Some(event.url.clone()),
             state: State::Owed,
             hand_over: HandOver::Awaited,
+            dedupe: false,
             checked,
         };
         let begun =
@@ -171,6 +172,7 @@ impl Sender<'_> {
                     body: EventBody::Memory(event.body.clone()),
                     path: self.path(event),
                     replay: false,
+                    only_2xx: false,
                     timeout: self.timeout,
                     shape: &shape,
                     signing: None,

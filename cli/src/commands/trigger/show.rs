@@ -12,6 +12,7 @@ use crate::output::json::{self, Bodies};
 use crate::output::{Format, advice, row};
 use crate::platform::now_ms;
 use crate::provider::Secret;
+use crate::provider::sender::Judgement;
 use crate::sanitize::sanitize;
 use crate::text;
 
@@ -56,7 +57,7 @@ impl Shown<'_> {
         };
         out(json::event(event, Bodies::default(), None));
         if let Some((attempt, answer)) = &sent.attempt {
-            out(json::attempt(event, attempt, bodies, Some(answer), Heard::Nothing));
+            out(json::attempt(event, attempt, bodies, Some(answer), Heard::Nothing, &Judgement::default()));
         }
     }
 
@@ -86,7 +87,7 @@ impl Shown<'_> {
             return self.forged(sent);
         }
         if let (Some(event), Some((attempt, answer))) = (&sent.row, &sent.attempt)
-            && let Some(advice) = advice::on(event, attempt, answer, Heard::Nothing)
+            && let Some(advice) = advice::on(event, attempt, answer, Heard::Nothing, &Judgement::default())
         {
             self.line(&advice.fact);
             self.next(&advice.next);

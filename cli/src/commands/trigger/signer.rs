@@ -1,15 +1,22 @@
 //! With which secret events are signed: one that is known, else one that hook makes and keeps.
 
+use std::path::Path;
+
 use hook_providers::{CannotSign, Recipe};
 
 use super::event::Event;
 use crate::activity::Trouble;
 use crate::failure::Failure;
-use crate::provider::{Checker, Secret, Source};
+use crate::provider::secrets::Kept;
+use crate::provider::{Checker, Secret, Source, made};
+
+/// The code of the note that a secret was made.
+pub const MADE: &str = "secret_made";
 
 pub struct Signer<'a> {
     pub checker: &'a Checker,
     pub recipe: &'a Recipe,
+    pub project: &'a Path,
     /// Whose secrets come first; empty: nobody's.
     pub endpoint: String,
     /// With a secret that nobody has.
@@ -50,17 +57,19 @@ impl Signer<'_> {
                 Err(error) => return Err(self.cannot(&error)),
             }
         }
-        let secret = self.checker.secrets_mut().make(self.recipe)?;
+        let kept = made::make(self.project, None, self.recipe)?;
+        // It verifies from now on, too.
+        self.checker.secrets_mut().refresh(|_| false);
+        let said = self.made(&kept, some);
+        let secret = Secret { label: kept.provider.clone(), source: kept.source(), value: kept.value };
         self.sign_with(event, &secret, now_ms).map_err(|error| self.cannot(&error))?;
-        let said = self.made(&secret, some);
         self.secret = Some(secret);
         Ok(Some(said))
     }
 
     fn sign_with(&self, event: &mut Event, secret: &Secret, now_ms: u64) -> Result<(), CannotSign> {
         let secrets = self.checker.secrets();
-        let params = secrets.params(&self.endpoint);
-        event.sign(self.recipe, secret, &params, now_ms)
+        event.sign(self.recipe, secret, &secrets.params(&self.endpoint), now_ms)
     }
 
     fn cannot(&self, error: &CannotSign) -> Failure {
@@ -75,10 +84,11 @@ impl Signer<'_> {
         }
     }
 
-    fn made(&self, secret: &Secret, others: bool) -> Trouble {
+    fn made(&self, kept: &Kept, others: bool) -> Trouble {
         let facts = &self.recipe.secret;
         let (called, name) = (&facts.called, &self.recipe.name);
-        let shown = secret.shown();
+        // Of a pair of keys the half that the app is given.
+        let shown = hook_providers::Secret { label: &kept.provider, value: kept.for_app() }.shown();
         let message = if others {
             format!(
                 "The {called} of {name} only verifies. hook made a key that signs and keeps it for this project: {shown}"
@@ -86,9 +96,9 @@ impl Signer<'_> {
         } else {
             format!("No {called} of {name} is known. hook made one and keeps it for this project: {shown}")
         };
-        let variable = facts.env.first().map_or("the app's configuration", String::as_str);
+        let variable = made::usual_variable(self.recipe);
         let next = format!("hook listen --env-file .env.local …      hands it to your app as {variable}");
-        Trouble { code: "secret_made", message, next: Some(next), fatal: false }
+        Trouble { code: MADE, message, next: Some(next), fatal: false }
     }
 
     fn unsigned(&self) -> Trouble {

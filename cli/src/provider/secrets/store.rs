@@ -11,6 +11,9 @@ use super::change::{Change, compare};
 use crate::failure::Failure;
 use crate::platform;
 
+/// Handed over by a provider, for one place.
+const HANDED: usize = 8;
+
 /// One kept secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -138,6 +141,19 @@ impl Store {
     pub fn keep(new: Kept, beside: bool) -> Result<(), Failure> {
         Self::change(|kept| {
             kept.retain(|k| k.place() != new.place() || beside && k.value != new.value);
+            kept.insert(0, new);
+        })
+    }
+
+    /// Keeps one that a provider handed over, beside the others, of which only the newest stay: whoever sends can hand one over.
+    pub fn keep_handed(new: Kept) -> Result<(), Failure> {
+        Self::change(|kept| {
+            let handed = |k: &Kept| k.from == From::Handshake && k.place() == new.place();
+            let mut older = 0;
+            kept.retain(|k| {
+                older += usize::from(handed(k));
+                k.place() != new.place() || k.value != new.value && (!handed(k) || older < HANDED)
+            });
             kept.insert(0, new);
         })
     }

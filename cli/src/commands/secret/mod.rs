@@ -1,0 +1,95 @@
+//! `hook secret`: signing secrets that are kept on this machine. Their values come by prompt or standard input and are never
+//! printed, except to a terminal that asks for one.
+
+mod generate;
+mod list;
+mod set;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use hook_proto::EndpointName;
+use hook_providers::Recipe;
+
+use super::Context;
+use crate::config::ProjectFile;
+use crate::failure::{Exit, Failure};
+use crate::output::Format;
+use crate::platform;
+use crate::provider::{Checker, ProviderArgs, Providers};
+
+/// Keep signing secrets on this machine
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hook secret set stripe                         asks for it
+  pass show stripe/webhook | hook secret set shop/stripe
+  hook secret list
+  hook secret generate github --env-file .env    makes one, for an app that has no account
+
+Secrets are also found in the environment and in .env, in the variables that a provider's apps use: hook providers stripe")]
+pub struct SecretArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Set(set::SetArgs),
+    List(list::ListArgs),
+    Show(list::ShowArgs),
+    Remove(list::RemoveArgs),
+    Generate(generate::GenerateArgs),
+}
+
+/// Whose secret is meant.
+#[derive(Debug, Args)]
+struct Place {
+    /// Whose: stripe, or shop/stripe for one endpoint only
+    #[arg(value_name = "[ENDPOINT/]PROVIDER")]
+    of: String,
+    /// Nobody means to type a secret here, and who does must not see it repeated.
+    #[arg(hide = true, num_args = 0..)]
+    more: Vec<String>,
+}
+
+pub fn run(context: &Context, args: SecretArgs) -> Result<Exit, Failure> {
+    let project = platform::project_dir();
+    match args.action {
+        Action::Set(args) => set::run(context, &project, &args),
+        Action::List(args) => list::run(context, &project, &args),
+        Action::Show(args) => list::show(context, &project, &args),
+        Action::Remove(args) => list::remove(context, &project, &args),
+        Action::Generate(args) => generate::run(context, &project, &args),
+    }
+}
+
+impl Place {
+    /// The endpoint, if only one is meant, and the provider.
+    fn find<'p>(&self, providers: &'p Providers) -> Result<(Option<String>, &'p Recipe), Failure> {
+        if !self.more.is_empty() {
+            let what = "a secret is never an argument: it would stay in the shell's history. Nothing was done.";
+            return Err(Failure::usage(what).next("hook secret set stripe                 (asks for it)"));
+        }
+        let (endpoint, provider) = match self.of.rsplit_once('/') {
+            Some((endpoint, provider)) => (Some(endpoint), provider),
+            None => (None, self.of.as_str()),
+        };
+        let name = endpoint.map(|e| e.parse::<EndpointName>()).transpose().map_err(|bad| {
+            let shown = crate::sanitize::sanitize(endpoint.unwrap_or_default()).into_owned();
+            Failure::usage(format!("\"{shown}\": {bad}.")).next(format!("hook secret set {provider}"))
+        })?;
+        Ok((name.map(|n| n.to_string()), providers.named(provider)?))
+    }
+}
+
+/// All that is known for this project.
+fn checker(project: &std::path::Path, env_file: Option<&PathBuf>) -> Result<Checker, Failure> {
+    let args = ProviderArgs { env_file: env_file.into_iter().cloned().collect(), ..ProviderArgs::default() };
+    Checker::load(project, args.given(ProjectFile::read(project)?.as_ref()))
+}
+
+/// `for this project (/home/u/shop)`
+fn scope(project: Option<&std::path::Path>) -> String {
+    project.map_or_else(|| "for every project".to_owned(), |p| format!("for this project ({})", p.display()))
+}

@@ -1,0 +1,181 @@
+//! Signing secrets: where they are found, how they are kept, and that they are shown as prefix and last four.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use hook_tests::signing::{github, now, stripe};
+use hook_tests::{Hook, Listen, request, wait_for};
+use serde_json::{Value, json};
+
+const OLD: &str = "whsec_0123456789abcdef9fQ2";
+const NEW: &str = "whsec_ffffffffffffffffffff0000";
+
+/// Sends a signed event, and gives what was found.
+#[track_caller]
+fn verdict(listen: &Listen, url: &str, secret: &str) -> String {
+    let n = listen.of_type("event").len() + 1;
+    let body = r#"{"id":"evt_1","object":"event"}"#;
+    let signed = stripe(secret, now(), body.as_bytes());
+    request("POST", url, &[("Stripe-Signature", signed.as_bytes())], body);
+    listen.event(n)["signature"]["verdict"].as_str().unwrap().to_owned()
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_secret_is_kept_privately_and_never_printed() {
+    let hook = Hook::new();
+    let kept = hook.run_with_stdin(["secret", "set", "stripe"], format!("{OLD}\n").as_bytes()).succeeded();
+    assert!(kept.stderr.starts_with("Kept stripe whsec_…9fQ2 for this project ("), "{}", kept.stderr);
+    let file = hook.home().join("config/hook/secrets.toml");
+    assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
+    let listed = hook.run(["secret", "list"]).succeeded();
+    assert_eq!(listed.stdout, "stripe  whsec_…9fQ2  hook secret set\n");
+    let row = hook.run(["secret", "list", "--output", "json"]).succeeded().of_type("secret").remove(0);
+    assert_eq!(
+        (&row["provider"], &row["secret"], &row["endpoint"]),
+        (&json!("stripe"), &json!("whsec_…9fQ2"), &Value::Null)
+    );
+    let shown = hook.run(["secret", "show", "stripe"]).succeeded();
+    let piped = hook.run(["secret", "show", "stripe", "--reveal"]).ended_with(2);
+    assert!(piped.stderr.starts_with("hook: a secret is printed to a terminal only"), "{}", piped.stderr);
+    let listen = hook.listen([] as [&str; 0]);
+    assert_eq!(
+        listen.ready()["providers"],
+        json!([{"name": "stripe", "secret": "whsec_…9fQ2", "source": "hook secret set"}])
+    );
+    assert_eq!(verdict(&listen, &listen.url(), OLD), "valid");
+    for text in [kept.stderr, listed.stdout, shown.stdout, piped.stdout, piped.stderr, listen.stdout.text()] {
+        assert!(!text.contains("0123456789"), "a secret was printed: {text}");
+    }
+    // The last newline is the pipe's; what else is there belongs to the secret, and is worth a word.
+    let odd = hook.run_with_stdin(["secret", "set", "stripe"], b" sk_live_0123456789abcdef\n\n").succeeded().stderr;
+    assert!(odd.contains("warning: it has spaces") && odd.contains("sk_… is an API key"), "{odd}");
+    hook.run(["secret", "remove", "stripe"]).succeeded();
+    assert_eq!(hook.run(["secret", "list"]).succeeded().stdout, "");
+    hook.run(["secret", "remove", "stripe"]).ended_with(1);
+    hook.run_with_stdin(["secret", "set", "stripe"], b"\n").ended_with(2);
+}
+
+#[test]
+fn a_secret_is_never_an_argument() {
+    let hook = Hook::new();
+    let refused = hook.run(["secret", "set", "stripe", OLD]).ended_with(2);
+    assert!(refused.stderr.starts_with("hook: a secret is never an argument"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains(OLD) && !hook.home().join("config/hook/secrets.toml").exists());
+}
+
+#[test]
+fn an_endpoints_own_secret_comes_before_the_providers() {
+    let hook = Hook::new();
+    hook.run_with_stdin(["secret", "set", "stripe"], OLD.as_bytes()).succeeded();
+    hook.run_with_stdin(["secret", "set", "shop/stripe"], NEW.as_bytes()).succeeded();
+    let listen = hook.listen(["--name", "shop"]);
+    let secrets: Vec<Value> =
+        listen.ready()["providers"].as_array().unwrap().iter().map(|p| p["secret"].clone()).collect();
+    assert_eq!(secrets, ["whsec_…0000", "whsec_…9fQ2"]);
+    assert_eq!(
+        (verdict(&listen, &listen.url(), NEW), verdict(&listen, &listen.url(), OLD)),
+        ("valid".into(), "valid".into())
+    );
+    listen.bye();
+    let other = hook.listen(["--name", "bank"]);
+    assert_eq!(verdict(&other, &other.url(), NEW), "invalid");
+}
+
+#[test]
+fn a_rotated_secret_is_kept_beside_the_old_one() {
+    let hook = Hook::new();
+    hook.run_with_stdin(["secret", "set", "stripe"], OLD.as_bytes()).succeeded();
+    let listen = hook.listen([] as [&str; 0]);
+    let url = listen.url();
+    assert_eq!(verdict(&listen, &url, NEW), "invalid");
+    hook.run_with_stdin(["secret", "set", "stripe", "--add"], NEW.as_bytes()).succeeded();
+    wait_for("the new secret counts", || (verdict(&listen, &url, NEW) == "valid").then_some(()));
+    assert_eq!(verdict(&listen, &url, OLD), "valid");
+    let said = listen.of_type("secrets").remove(0);
+    assert_eq!(
+        said["changes"],
+        json!([{"name": "stripe", "source": "the kept secret of stripe", "change": "changed"}])
+    );
+    hook.run_with_stdin(["secret", "set", "stripe"], NEW.as_bytes()).succeeded();
+    wait_for("the old secret is gone", || (verdict(&listen, &url, OLD) == "invalid").then_some(()));
+}
+
+#[test]
+fn an_env_file_is_read_again_when_it_changes() {
+    let hook = Hook::new();
+    let file = hook.project().join(".env");
+    std::fs::write(&file, "OTHER=1\n").unwrap();
+    let listen = hook.listen([] as [&str; 0]);
+    let url = listen.url();
+    assert_eq!(verdict(&listen, &url, OLD), "no_secret");
+    std::fs::write(&file, format!("OTHER=2\nnot a line\nSTRIPE_WEBHOOK_SECRET=\"{OLD}\"\n")).unwrap();
+    wait_for("the secret is found", || (verdict(&listen, &url, OLD) == "valid").then_some(()));
+    let said = listen.wait_for_type("secrets", 1).remove(0);
+    let source = "STRIPE_WEBHOOK_SECRET in ./.env";
+    assert_eq!(said["changes"], json!([{"name": "STRIPE_WEBHOOK_SECRET", "source": source, "change": "new"}]));
+    assert!(!listen.stdout.text().contains(OLD));
+}
+
+#[test]
+fn a_flag_names_the_variable() {
+    let hook = Hook::new().with_env("MY_SECRET", OLD);
+    let listen = hook.listen(["--secret-env", "MY_SECRET"]);
+    assert_eq!(verdict(&listen, &listen.url(), OLD), "valid");
+    let unset = hook.run(["listen", "--secret-env", "NO_SECRET"]).ended_with(2).stderr;
+    assert!(unset.starts_with("hook: neither the environment nor .env has a secret in NO_SECRET.\nnext: "), "{unset}");
+    hook.run(["listen", "--param", "webhook_id"]).ended_with(2);
+}
+
+#[test]
+fn a_made_secret_is_written_for_the_app_and_never_over_another() {
+    let hook = Hook::new();
+    for args in [["init", "-q"].as_slice(), &["config", "core.excludesFile", "/dev/null"]] {
+        assert!(Command::new("git").args(args).current_dir(hook.project()).status().unwrap().success());
+    }
+    let made = hook.run(["secret", "generate", "github", "--env-file", ".env"]).succeeded().stderr;
+    assert!(made.contains("Written for your app: GITHUB_WEBHOOK_SECRET in ./.env.\n"), "{made}");
+    assert!(made.contains("warning: ./.env is not ignored by git"), "{made}");
+    let file = hook.project().join(".env");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let secret = text.trim().strip_prefix("GITHUB_WEBHOOK_SECRET=").unwrap();
+    assert_eq!(mode(&file), 0o600);
+    assert!(!made.contains(secret));
+    let again = hook.run(["secret", "generate", "github", "--env-file", ".env"]).ended_with(1).stderr;
+    assert!(
+        again.starts_with("hook: GITHUB_WEBHOOK_SECRET is set in ./.env already. Nothing was made.\nnext: "),
+        "{again}"
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    std::fs::write(hook.project().join(".gitignore"), ".env*\n").unwrap();
+    let ignored = hook.run(["secret", "generate", "slack", "--env-file", ".env"]).succeeded().stderr;
+    assert!(!ignored.contains("warning"), "{ignored}");
+    let none = hook.run(["secret", "generate", "aws-sns"]).ended_with(1).stderr;
+    assert!(none.contains("there is no secret to make"), "{none}");
+}
+
+#[test]
+fn listen_makes_a_secret_for_a_pinned_provider_and_hands_it_to_the_app() {
+    let hook = Hook::new();
+    let args = ["--provider", "github", "--env-file", ".env.local"];
+    let listen = hook.listen(args);
+    assert_eq!(listen.ready()["providers"][0]["source"], "GITHUB_WEBHOOK_SECRET in ./.env.local");
+    let file = hook.project().join(".env.local");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let secret = text.trim().strip_prefix("GITHUB_WEBHOOK_SECRET=").unwrap();
+    assert_eq!(mode(&file), 0o600);
+    let fields = [("X-GitHub-Event", "push".to_owned()), ("X-Hub-Signature-256", github(secret, b"{}"))];
+    let fields: Vec<(&str, &[u8])> = fields.iter().map(|(n, v)| (*n, v.as_bytes())).collect();
+    request("POST", &listen.url(), &fields, "{}");
+    assert_eq!(listen.event(1)["signature"]["verdict"], "valid");
+    assert!(!listen.stdout.text().contains(secret));
+    listen.bye();
+    // The next run finds it there and makes no other.
+    let again = hook.listen(args);
+    again.ready();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+}
