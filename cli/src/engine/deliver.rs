@@ -351,5 +351,6 @@ async fn show_end(lane: &Lane, row: Arc<EventRow>, n: u32, begun: NewAttempt, mu
         Bytes::from(std::mem::take(&mut shown.body))
     };
     let attempt = Attempt::ended(n, begun, shown);
+    let row = engine.explained(row, &attempt).await;
     engine.emit(Activity::Attempt(Box::new(Tried { row, attempt, body, heard })));
 }

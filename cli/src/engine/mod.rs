@@ -4,6 +4,7 @@ mod check;
 mod deadline;
 mod deliver;
 mod endpoint;
+mod explain;
 mod intake;
 mod lane;
 mod memory;
@@ -23,6 +24,7 @@ pub use memory::Reserved;
 use crate::activity::{Activity, Trouble};
 use crate::journal::{Journal, JournalError};
 use crate::provider::Checker;
+use explain::Explaining;
 use memory::Memory;
 
 /// What everything in the engine shares.
@@ -38,6 +40,7 @@ pub struct Engine {
     pub bodies: bool,
     /// For large bodies.
     pub memory: Memory,
+    explaining: Explaining,
     counts: Counts,
 }
 
@@ -66,6 +69,7 @@ impl Engine {
             activities,
             bodies,
             memory: Memory::new(),
+            explaining: Explaining::new(),
             counts: Counts::default(),
         })
     }

@@ -316,12 +316,16 @@ impl LineLog {
             self.block(&detail::request(&tried.row, &request, self.extent(), self.ui.out));
             self.block(&detail::response(&tried.attempt, &tried.body, self.extent(), self.ui.out));
         }
-        if let Some(advice) = advice
+        if let Some(advice) = &advice
             && self.is_said(&advice.fact, tried.row.seq, tried.attempt.status)
         {
-            self.advice(&advice);
+            self.advice(advice);
         }
-        self.note(&tried.row);
+        // One thing to do is said once.
+        let next = advice.map(|advice| advice.next);
+        for note in self.notes.on(&tried.row).iter().filter(|note| next.as_ref() != Some(&note.next)) {
+            self.advice(note);
+        }
     }
 
     fn stopped(&mut self, s: &Stopped) {
@@ -375,7 +379,9 @@ impl LineLog {
 
     fn advice(&self, advice: &Advice) {
         let paint = self.ui.err;
-        self.status(&format!("          {} {}", paint.sign("│"), advice.fact));
+        for fact in advice.fact.lines() {
+            self.status(&format!("          {} {fact}", paint.sign("│")));
+        }
         self.next(&advice.next);
     }
 
