@@ -14,8 +14,8 @@ use super::lane::{Go, Lane, Slot};
 use super::outgoing::Outgoing;
 use super::queue::Ticket;
 use crate::activity::{Activity, Heard, Tried};
-use crate::forward::attempt::{self, EventBody, Outcome, Try};
 use crate::forward::Connection;
+use crate::forward::attempt::{self, EventBody, Outcome, Try};
 use crate::journal::{self, Attempt, AttemptEnd, BodyKey, EventRow, Kind, NewAttempt, State, Turn};
 use crate::platform::now_ms;
 use crate::provider::sender;
@@ -321,6 +321,7 @@ async fn show_end(lane: &Lane, row: Arc<EventRow>, n: u32, begun: NewAttempt, mu
         Bytes::from(std::mem::take(&mut shown.body))
     };
     let attempt = Attempt::ended(n, begun, shown);
+    let row = engine.explained(row, &attempt).await;
     let judgement = sender::judge(engine.recipe(&row), &attempt, heard);
     engine.emit(Activity::Attempt(Box::new(Tried { row, attempt, body, heard, judgement })));
 }
