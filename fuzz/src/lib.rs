@@ -7,6 +7,7 @@
 pub mod escape;
 pub mod filter;
 mod input;
+pub mod provider;
 pub mod rows;
 pub mod target;
 pub mod tokens;
@@ -16,9 +17,10 @@ pub mod wire;
 pub type Property = fn(&[u8]);
 
 /// Every target by the name of its corpus.
-pub const TARGETS: [(&str, Property); 6] = [
+pub const TARGETS: [(&str, Property); 7] = [
     ("escape", escape::holds),
     ("filter", filter::holds),
+    ("provider", provider::holds),
     ("rows", rows::holds),
     ("target", target::holds),
     ("tokens", tokens::holds),

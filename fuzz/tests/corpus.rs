@@ -63,4 +63,4 @@ macro_rules! replayed {
         }
     };
 }
-replayed!(escape, filter, rows, target, tokens, wire);
+replayed!(escape, filter, provider, rows, target, tokens, wire);

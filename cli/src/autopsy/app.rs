@@ -67,6 +67,16 @@ fn known_answers() -> &'static [Known] {
     ALL.get_or_init(|| toml::from_str::<File>(include_str!("answers.toml")).map(|f| f.answer).unwrap_or_default())
 }
 
+/// Whether an answer is a refusal, as of a signature: by its status, or by the words of a library that verifies.
+pub fn is_refusal(status: u16, answer: &[u8]) -> bool {
+    matches!(status, 400 | 401 | 403) || status >= 400 && known_answer(answer).is_some()
+}
+
+fn known_answer(answer: &[u8]) -> Option<&'static Known> {
+    let text = String::from_utf8_lossy(&answer[..answer.len().min(READ)]);
+    known_answers().iter().find(|known| known.words.iter().any(|word| text.contains(word.as_str())))
+}
+
 impl Seen {
     /// `finding` is about the event as it came; `answer` is the body of the app's answer.
     pub fn of(case: &Case<'_>, finding: &Finding, attempt: Attempt, answer: &[u8]) -> Self {
@@ -77,10 +87,9 @@ impl Seen {
             seen.causes.push(cause);
             return seen;
         }
-        let text = String::from_utf8_lossy(&answer[..answer.len().min(READ)]);
         let status = seen.attempt.status.unwrap_or_default();
-        let said = known_answers().iter().find(|known| known.words.iter().any(|word| text.contains(word.as_str())));
-        seen.refused = status >= 400 && said.is_some() || matches!(status, 400 | 401 | 403);
+        let said = known_answer(answer);
+        seen.refused = is_refusal(status, answer);
         if (200..300).contains(&status) {
             seen.causes.extend(taken_all_the_same(finding));
         } else if !seen.refused {

@@ -5,6 +5,7 @@ mod deadline;
 mod deliver;
 mod down;
 mod endpoint;
+mod explain;
 mod handshake;
 mod intake;
 mod lane;
@@ -27,6 +28,7 @@ pub use memory::Reserved;
 use crate::activity::{Activity, Trouble};
 use crate::journal::{EventRow, Journal, JournalError};
 use crate::provider::Checker;
+use explain::Explaining;
 use memory::Memory;
 
 /// What everything in the engine shares.
@@ -42,6 +44,7 @@ pub struct Engine {
     pub bodies: bool,
     /// For large bodies.
     pub memory: Memory,
+    explaining: Explaining,
     counts: Counts,
 }
 
@@ -70,6 +73,7 @@ impl Engine {
             activities,
             bodies,
             memory: Memory::new(),
+            explaining: Explaining::new(),
             counts: Counts::default(),
         })
     }

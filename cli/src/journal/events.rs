@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::State;
 use super::attempts::{self, NewAttempt};
 use super::duplicates::{self, Duplicate};
-use crate::provider::check::Checked;
+use crate::provider::check::{Checked, Signature};
 
 /// Bodies above this many bytes are kept in parts of this size.
 pub const PART: usize = 1024 * 1024;
@@ -168,6 +168,13 @@ fn insert(
             .execute(params![seq, signature])?;
     }
     Ok(Some(seq))
+}
+
+/// Keeps why a signature is wrong, which was found out later.
+pub fn explain_signature(connection: &Connection, seq: u64, found: &Signature) -> rusqlite::Result<()> {
+    let Ok(signature) = serde_json::to_string(found) else { return Ok(()) };
+    let keep = "UPDATE signatures SET signature = ?2 WHERE seq = ?1";
+    connection.prepare_cached(keep)?.execute(params![seq, signature]).map(|_| ())
 }
 
 /// Settles an event that is owed; one that an attempt ended meanwhile stays as it is.

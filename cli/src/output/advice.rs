@@ -1,5 +1,7 @@
 //! What an ended attempt means and what to do next, in the words of ux §1.3 and §1.5.
 
+mod signature;
+
 use std::time::Duration;
 
 use crate::activity::{Handshake, Heard};
@@ -107,12 +109,15 @@ fn on_status(row: &EventRow, attempt: &Attempt, body: &[u8], judgement: &Judgeme
                 format!("add a parser for it, then hook replay {seq}"),
             )
         }
-        // Nobody else will send it again.
-        400..=599 if judgement.then.is_some() && judgement.sends_again == Some(false) => {
-            (answered(status, &said), format!("hook replay {seq}"))
-        }
-        400..=499 => (answered(status, &said), format!("hook show {seq}")),
-        _ => (answered(status, &said), format!("fix, then hook replay {seq}")),
+        _ => match signature::on_refusal(row, attempt, body) {
+            Some(told) => told,
+            // Nobody else will send it again.
+            None if judgement.then.is_some() && judgement.sends_again == Some(false) => {
+                (answered(status, &said), format!("hook replay {seq}"))
+            }
+            None if status < 500 => (answered(status, &said), format!("hook show {seq}")),
+            None => (answered(status, &said), format!("fix, then hook replay {seq}")),
+        },
     })
 }
 
@@ -303,5 +308,51 @@ mod tests {
             said(500, &[("content-type", "image/png")], "\0\0\0"),
         ];
         insta::assert_snapshot!(all.join("\n"));
+    }
+
+    #[test]
+    fn a_refused_event_is_told_with_what_is_known_of_its_signature() {
+        use crate::provider::Signature;
+        let express = [("x-powered-by", "Express")];
+        let said = |verdict: &str, signature: Signature, change: fn(&mut Attempt), headers: &[(&str, &str)]| {
+            let mut row = crate::journal::EventRow::for_test(3, "POST", "/webhooks/stripe");
+            (row.provider, row.verdict) = (Some("stripe".into()), Some(verdict.to_owned()));
+            row.signature = Some(Box::new(signature));
+            let body = b"Webhook Error: No signatures found\n";
+            let mut attempt = attempt(400, headers, body);
+            change(&mut attempt);
+            let told = on(&row, &attempt, body, Heard::App, &Judgement::default())
+                .map(|a| format!("{}\n    next: {}", a.fact, a.next));
+            format!("{verdict}\n{}", told.unwrap_or_default())
+        };
+        let as_it_is = |_: &mut Attempt| {};
+        let found = |text: &str| Signature { text: text.into(), age_ms: Some(2000), ..Signature::default() };
+        let unknown = Signature {
+            reason: Some("unknown".into()),
+            next: Some("copy this endpoint's signing secret from the dashboard, then hook secret set stripe".into()),
+            ..found("matches none of the secrets hook knows (stripe whsec_…9fQ2)")
+        };
+        let changed = Signature {
+            reason: Some("body_reformatted".into()),
+            next: Some("verify the bytes\x1b[2J as they came".into()),
+            ..found("the body was changed on the way: it verifies as compact JSON")
+        };
+        let valid = || Signature { secret: Some("whsec_…9fQ2".into()), ..found("signed with stripe") };
+        let anew = |a: &mut Attempt| a.signing = Some(crate::journal::Signing::Anew);
+        let all = [
+            said("invalid", unknown, as_it_is, &express),
+            said("invalid", changed, as_it_is, &[]),
+            said("invalid", found("matches none of the secrets"), as_it_is, &[]),
+            said("valid", valid(), as_it_is, &express),
+            said("valid", valid(), as_it_is, &[("server", "Werkzeug/3.1 Python/3.11")]),
+            said("valid", valid(), |a| a.status = Some(500), &[]),
+            said("valid", valid(), |a| a.status = Some(409), &[]),
+            said("stale", found("timestamp is 14 min old; libraries refuse after 5 min"), as_it_is, &[]),
+            said("stale", valid(), anew, &[]),
+            said("unsigned", found("no Stripe-Signature header"), as_it_is, &[]),
+            said("malformed", found("no v1= in the Stripe-Signature header"), as_it_is, &[]),
+            said("no_secret", found("no secret is known"), as_it_is, &[]),
+        ];
+        insta::assert_snapshot!(all.join("\n\n"));
     }
 }

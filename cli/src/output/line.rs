@@ -325,15 +325,19 @@ impl LineLog {
             self.block(&detail::request(&tried.row, &request, self.extent(), self.ui.out));
             self.block(&detail::response(&tried.attempt, &tried.body, self.extent(), self.ui.out));
         }
-        if let Some(advice) = advice
+        if let Some(advice) = &advice
             && self.is_said(&advice.fact, tried.row.seq, tried.attempt.status)
         {
-            self.advice(&advice);
+            self.advice(advice);
+        }
+        // One thing to do is said once.
+        let next = advice.map(|advice| advice.next);
+        for note in self.notes.on(&tried.row).iter().filter(|note| next.as_ref() != Some(&note.next)) {
+            self.advice(note);
         }
         if let Some(next) = advice::on_warning(tried.row.seq, &tried.attempt, tried.heard, judgement) {
             self.next(&next);
         }
-        self.note(&tried.row);
     }
 
     fn stopped(&mut self, s: &Stopped) {
@@ -387,7 +391,9 @@ impl LineLog {
 
     fn advice(&self, advice: &Advice) {
         let paint = self.ui.err;
-        self.status(&format!("          {} {}", paint.sign("│"), advice.fact));
+        for fact in advice.fact.lines() {
+            self.status(&format!("          {} {fact}", paint.sign("│")));
+        }
         if let Some(then) = &advice.then {
             self.status(&format!("          {} {then}", paint.sign("│")));
         }

@@ -58,6 +58,8 @@ pub struct Signature {
     pub text: String,
     /// The word of a cause, for programs; `None` when the signature is right or was not looked into.
     pub reason: Option<String>,
+    /// One thing to do about it, when it was looked into.
+    pub next: Option<String>,
     /// `body`, `part` of it, or `nothing`: what a right signature vouches for.
     pub covers: Option<String>,
     /// The recipe's name for the scheme, or its algorithm.
@@ -183,6 +185,7 @@ impl Case<'_> {
             verdict: Some(verdict.state.word().to_owned()),
             text: verdict.reason.clone(),
             reason: None,
+            next: None,
             covers: matched.then(|| covers.to_owned()),
             scheme: verdict.scheme.clone().or(algorithm),
             secret: secret.map(Secret::shown),

@@ -183,6 +183,36 @@ fn the_case_that_nobody_else_can_name() {
 }
 
 #[test]
+fn a_failed_event_is_explained_as_it_fails() {
+    let (hook, app, listen) = refusing(Answer::status("400 Bad Request").body("signature mismatch"));
+    let next = |n: usize| listen.attempt(n)["next"].as_str().unwrap().to_owned();
+    let reason = |seq: u64| {
+        let row = hook.run(["show", &seq.to_string(), "--output", "json"]).succeeded().of_type("event").remove(0);
+        row["signature"]["reason"].as_str().unwrap_or("none").to_owned()
+    };
+    let seq = github(&listen, BODY, SECRET);
+    assert!(next(1).starts_with(&format!("hook explain {seq} ")), "{}", next(1));
+    assert_eq!(reason(seq), "none");
+    let seq = github(&listen, BODY, "another");
+    assert!(next(2).starts_with("copy this endpoint's"), "{}", next(2));
+    assert_eq!(reason(seq), "unknown");
+    // What a proxy that pretty-prints would make of it.
+    let signature = format!("sha256={}", hex(&hmac(SECRET, r#"{"a":1}"#)));
+    request(
+        "POST",
+        &listen.url(),
+        &[("X-GitHub-Event", b"push"), ("X-Hub-Signature-256", signature.as_bytes())],
+        "{\"a\": 1}",
+    );
+    assert!(next(3).starts_with("verify the bytes as they came"), "{}", next(3));
+    assert_eq!(reason(3), "body_reformatted");
+    // An app that takes it needs no explanation.
+    app.answers(Answer::ok("ok"));
+    let seq = github(&listen, BODY, "another");
+    assert_eq!(reason(seq), "none");
+}
+
+#[test]
 fn what_the_app_says_is_read() {
     let (hook, app, listen) = refusing(Answer::ok("ok"));
     let after = |answer: Answer, secret: &str| {

@@ -61,7 +61,9 @@ fn a_machine_that_is_well_has_no_problem() {
     let hook = Hook::on_disk();
     let found = examined(&hook);
     let checks: Vec<&str> = found.iter().map(|f| f["check"].as_str().unwrap()).collect();
-    let wanted = ["version", "disk", "room", "journal", "sync", "locks", "private", "files", "login", "relay", "clock"];
+    let wanted = [
+        "version", "disk", "room", "journal", "sync", "locks", "private", "secrets", "files", "login", "relay", "clock",
+    ];
     assert_eq!(checks, wanted);
     let fact = |check: &str, name: &str| one(&found, check)["facts"][name].clone();
     assert_eq!(fact("journal", "path"), hook.journal().to_str().unwrap());
@@ -327,4 +329,70 @@ fn a_mistake_in_hook_toml_is_found() {
     let hook = Hook::on_disk();
     std::fs::write(hook.project().join("hook.toml"), "relay = 1\n").unwrap();
     assert_found(&examined(&hook), "hook.toml", "problem", "line 1");
+}
+
+fn git(hook: &Hook, args: &[&str]) {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(hook.project()).args(args).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+    assert!(git.output().unwrap().status.success(), "git {args:?}");
+}
+
+#[test]
+fn secrets_that_git_has_or_may_get_are_found_and_never_told() {
+    const SECRET: &str = "whsec_q7Zk2mN4pR8sT1vX3yB6dF9hJ0lC5gW2";
+    let hook = Hook::on_disk();
+    let file = |name: &str, text: String| std::fs::write(hook.project().join(name), text).unwrap();
+    file(".env", format!("STRIPE_WEBHOOK_SECRET={SECRET}\n"));
+    file("pay.js", "// nothing yet\n".to_owned());
+    git(&hook, &["init", "-q"]);
+    git(&hook, &["add", "pay.js"]);
+    let found = examined(&hook);
+    assert_found(&found, "env-file", "warning", "does not ignore");
+    assert_found(&found, "tracked", "ok", "no signing secret in 1 file");
+    follow(one(&found, "env-file")["next"].as_str().unwrap());
+    assert!(!examined(&hook).iter().any(|f| f["check"] == "env-file"));
+
+    file("pay.js", format!("\nconst secret = '{SECRET}'\n"));
+    let output = hook.run(["doctor", "--output", "json"]);
+    let found = findings(&output);
+    assert_found(&found, "tracked", "problem", "pay.js:2");
+    assert!(!output.stdout.contains(SECRET), "{}", output.stdout);
+    // Another one, which hook does not know, by its form; and one that is an example.
+    file("pay.js", format!("const secret = '{}'\n", SECRET.replace("Zk2", "Yk3")));
+    assert_found(&examined(&hook), "tracked", "warning", "pay.js:1");
+    file("pay.js", "const secret = 'whsec_your_own_secret_goes_right_in_here'\n".to_owned());
+    assert_found(&examined(&hook), "tracked", "ok", "1 file");
+
+    git(&hook, &["add", "-f", ".env"]);
+    let found = examined(&hook);
+    assert_found(&found, "tracked", "problem", ".env:1");
+    assert_found(&found, "env-file", "warning", "git tracks");
+    follow(one(&found, "env-file")["next"].as_str().unwrap());
+    assert_found(&examined(&hook), "tracked", "ok", "1 file");
+}
+
+#[test]
+fn secrets_that_endpoints_share_or_others_can_read_are_found() {
+    let hook = Hook::on_disk().with_env("STRIPE_WEBHOOK_SECRET", "whsec_0123456789abcdef");
+    let endpoints = |test: &str| {
+        let text = format!("[endpoint.shop]\nprovider = 'stripe'\n[endpoint.test]\nprovider = '{test}'\n");
+        std::fs::write(hook.project().join("hook.toml"), text).unwrap();
+    };
+    endpoints("stripe");
+    assert_found(&examined(&hook), "secrets", "warning", "shop/stripe and test/stripe share a secret");
+    endpoints("github");
+    assert_found(&examined(&hook), "secrets", "ok", "none kept");
+
+    hook.run(["trigger", "github", "push", "--print"]).succeeded();
+    assert_found(&examined(&hook), "secrets", "ok", "1 kept");
+    let kept = hook.home().join("config/hook/secrets.toml");
+    set_mode(&kept, 0o644);
+    let found = examined(&hook);
+    assert_found(&found, "secrets", "problem", "can read your signing secrets");
+    follow(one(&found, "secrets")["next"].as_str().unwrap());
+    assert_found(&examined(&hook), "secrets", "ok", "1 kept");
+    std::fs::write(&kept, "secret = whsec_private_part").unwrap();
+    let output = hook.run(["doctor", "--output", "json"]);
+    assert_found(&findings(&output), "secrets", "problem", "is not what hook secret writes");
+    assert!(!output.stdout.contains("whsec_private_part"));
 }

@@ -25,6 +25,7 @@ mod resign;
 mod secrets;
 mod sender;
 mod senders;
+mod setup;
 mod shared;
 mod signatures;
 mod takeover;

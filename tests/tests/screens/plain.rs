@@ -73,6 +73,8 @@ static GENERAL: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
         (r"Ready in \d+\.\d s", "Ready in 0.4 s"),
         (r"(Stopped\. \d+ events?) in (?:\d+ ms|\d+(?:\.\d)? s):", "$1 in 12 min:"),
         (r"Retrying in (?:\d+ ms|\d+(?:\.\d)? s)", "Retrying in 2 s"),
+        // A signature of a URL changes with its port.
+        (r"(x-twilio-signature: )\S+", "${1}y9qRX35jBYFmPWR/tzH8dpLNQq0="),
         // The terminal's own echo of Ctrl-C.
         (r"\^C\r?\n?", ""),
         (r"again after (?:\d+ ms|\d+(?:\.\d)? s)\.", "again after 14 s."),

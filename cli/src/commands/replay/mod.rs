@@ -217,7 +217,9 @@ async fn print(context: &Context, post: &Post, sent: Sent) -> Result<(), Failure
     context.ui.text(&row::attempt_line(&sent.row, &sent.attempt, context.ui.out));
     let paint = context.ui.err;
     for advice in advice {
-        context.ui.status(&format!("          {} {}", paint.sign("│"), advice.fact));
+        for fact in advice.fact.lines() {
+            context.ui.status(&format!("          {} {fact}", paint.sign("│")));
+        }
         context.ui.status(&format!("          {} next: {}", paint.sign("└"), advice.next));
     }
     Ok(())

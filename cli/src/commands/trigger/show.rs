@@ -89,7 +89,7 @@ impl Shown<'_> {
         if let (Some(event), Some((attempt, answer))) = (&sent.row, &sent.attempt)
             && let Some(advice) = advice::on(event, attempt, answer, Heard::Nothing, &Judgement::default())
         {
-            self.line(&advice.fact);
+            advice.fact.lines().for_each(|fact| self.line(fact));
             self.next(&advice.next);
         }
     }
