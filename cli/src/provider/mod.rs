@@ -8,6 +8,7 @@ pub mod made;
 pub mod resign;
 pub mod secrets;
 pub mod sender;
+pub mod typed;
 
 use std::path::{Path, PathBuf};
 

@@ -8,7 +8,7 @@ use super::{Place, scope};
 use crate::commands::Context;
 use crate::failure::{Exit, Failure};
 use crate::provider::secrets::{From, Kept, Store};
-use crate::provider::{Providers, Secret, Source};
+use crate::provider::{Providers, Secret, Source, typed};
 
 /// Larger than any key in PEM.
 const MOST: u64 = 64 * 1024;
@@ -30,7 +30,8 @@ pub fn run(context: &Context, project: &Path, args: &SetArgs) -> Result<Exit, Fa
     let providers = Providers::load(project);
     let (endpoint, recipe) = args.place.find(&providers)?;
     let value = read(context, recipe)?;
-    for warning in warnings(recipe, &value) {
+    // It is kept all the same.
+    for warning in typed::warnings(recipe, &value) {
         context.ui.status(&format!("warning: {warning}"));
     }
     let kept = Kept {
@@ -49,16 +50,14 @@ pub fn run(context: &Context, project: &Path, args: &SetArgs) -> Result<Exit, Fa
 }
 
 fn read(context: &Context, recipe: &Recipe) -> Result<String, Failure> {
-    let failed = |e: std::io::Error| Failure::local(format!("the secret could not be read: {}.", crate::text::io(&e)));
-    let called = if recipe.secret.called.is_empty() { "signing secret" } else { &recipe.secret.called };
     let value = if std::io::stdin().is_terminal() {
         if !recipe.secret.found.is_empty() {
             context.ui.status(&format!("{}: {}", recipe.name, recipe.secret.found));
         }
-        rpassword::prompt_password(format!("{} {called} (is not shown): ", recipe.name)).map_err(failed)?
+        typed::ask(recipe, "is not shown")?
     } else {
         let mut text = String::new();
-        std::io::stdin().take(MOST).read_to_string(&mut text).map_err(failed)?;
+        std::io::stdin().take(MOST).read_to_string(&mut text).map_err(typed::unreadable)?;
         let without = text.strip_suffix('\n').unwrap_or(&text);
         without.strip_suffix('\r').unwrap_or(without).to_owned()
     };
@@ -67,45 +66,4 @@ fn read(context: &Context, recipe: &Recipe) -> Result<String, Failure> {
             .next(format!("hook secret set {}                 (asks for it)", recipe.slug)));
     }
     Ok(value)
-}
-
-/// What looks wrong about it. It is kept all the same: the form of secrets is the provider's to change.
-fn warnings(recipe: &Recipe, value: &str) -> Vec<String> {
-    let secret = &recipe.secret;
-    let bare = value.trim().trim_matches(['"', '\'']);
-    let mut found = Vec::new();
-    if bare != value {
-        found.push("it has spaces, a newline or quotes around it, which would be part of the key.".to_owned());
-    }
-    match secret.mistaken.iter().find(|(beginning, _)| bare.starts_with(beginning)) {
-        Some((beginning, what)) => {
-            let place = if secret.found.is_empty() { String::new() } else { format!(" Look here: {}.", secret.found) };
-            found.push(format!("{beginning}… is {what}.{place}"));
-        }
-        None => found.extend(
-            secret
-                .prefix
-                .as_ref()
-                .filter(|prefix| !bare.starts_with(prefix.as_str()))
-                .map(|prefix| format!("those of {} begin with {prefix}, and this one does not.", recipe.name)),
-        ),
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_looks_wrong_is_named_without_the_value() {
-        let catalog = hook_providers::Catalog::shipped();
-        let stripe = catalog.get("stripe").unwrap();
-        let said = |value: &str| warnings(stripe, value).join(" | ");
-        assert_eq!(said("whsec_0123456789abcdef"), "");
-        assert!(said("sk_live_0123456789").starts_with("sk_… is an API key, not a signing secret. Look here: "));
-        assert_eq!(said("0123456789"), "those of Stripe begin with whsec_, and this one does not.");
-        assert!(said("\"whsec_0123\"").starts_with("it has spaces, a newline or quotes around it"));
-        assert!(!said("sk_live_0123456789").contains("0123456789"));
-    }
 }

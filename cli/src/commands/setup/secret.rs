@@ -8,7 +8,7 @@ use hook_providers::Recipe;
 use crate::commands::Context;
 use crate::failure::Failure;
 use crate::provider::secrets::{From, Kept, Store};
-use crate::provider::{Checker, Secret, Source};
+use crate::provider::{Checker, Secret, Source, typed};
 use crate::sanitize::sanitize;
 
 /// Asks for it and keeps it for this endpoint; Enter leaves everything as it is. With nobody to ask, says how it is done.
@@ -46,15 +46,13 @@ pub fn take(
     }
     let otherwise =
         known.map_or_else(|| "Enter skips".to_owned(), |s| format!("Enter keeps {}, {}", s.shown(), s.source));
-    let called = if recipe.secret.called.is_empty() { "signing secret" } else { &recipe.secret.called };
-    let question = format!("{} {called} (is not shown; {otherwise}): ", recipe.name);
+    let note = format!("is not shown; {otherwise}");
     let value = loop {
-        let typed = rpassword::prompt_password(sanitize(&question))
-            .map_err(|e| Failure::local(format!("the secret could not be read: {}.", crate::text::io(&e))))?;
-        let typed = typed.trim().trim_matches(['"', '\'']).to_owned();
-        match mistaken(recipe, &typed) {
+        let pasted = typed::ask(recipe, &note)?;
+        let bare = typed::bare(&pasted);
+        match typed::mistaken(recipe, bare) {
             Some(what) => say(&format!("{what} It was not kept.")),
-            None => break typed,
+            None => break bare.to_owned(),
         }
     };
     if value.is_empty() {
@@ -73,23 +71,4 @@ pub fn take(
     let shown = Secret { label: name.clone(), value, source: Source::Kept }.shown();
     say(&format!("Kept {name} {shown} for this project ({}).", project.display()));
     Ok(())
-}
-
-/// What was pasted, when it is another string of the same dashboard.
-fn mistaken(recipe: &Recipe, value: &str) -> Option<String> {
-    let (beginning, what) = recipe.secret.mistaken.iter().find(|(beginning, _)| value.starts_with(beginning))?;
-    Some(format!("{beginning}… is {what}."))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_api_key_is_told_from_a_secret_without_its_value() {
-        let catalog = hook_providers::Catalog::shipped();
-        let stripe = catalog.get("stripe").unwrap();
-        assert_eq!(mistaken(stripe, "sk_test_0123456789").unwrap(), "sk_… is an API key, not a signing secret.");
-        assert_eq!((mistaken(stripe, "whsec_0123456789"), mistaken(stripe, "")), (None, None));
-    }
 }
