@@ -10,4 +10,4 @@ mod request;
 pub use attempt::{Outcome, Try};
 pub use client::{Client, ConnectError, Connection};
 pub use post::{PostError, Posted, post};
-pub use request::{HostField, Shape, url_seen};
+pub use request::{HostField, Marks, Shape, fields, url_seen};
