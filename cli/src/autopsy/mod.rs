@@ -4,6 +4,7 @@
 pub mod app;
 pub mod finding;
 pub mod framework;
+pub mod probe;
 pub mod which;
 
 pub use app::{Cause, Seen};

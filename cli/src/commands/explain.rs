@@ -1,15 +1,23 @@
+use std::time::Duration;
+
 use clap::Args;
 
 use super::Context;
 use crate::autopsy::framework::{self, Framework};
+use crate::autopsy::probe::{self, Tried};
 use crate::autopsy::which::{Subject, Which};
 use crate::autopsy::{Finding, Seen, finding};
 use crate::failure::{Exit, Failure};
+use crate::forward::{Client, Marks, Shape, fields, post, url_seen};
 use crate::journal::{self, Attempt, BodyKey, Journal};
 use crate::output::Format;
 use crate::output::autopsy::Told;
-use crate::output::{explanation, json};
+use crate::output::{explanation, json, probe as told};
 use crate::platform::now_ms;
+use crate::provider::Destination;
+use crate::sanitize::sanitize;
+use crate::session::tls_config;
+use crate::target::Target;
 
 /// Why did this event fail? All that can be computed, and the fix
 #[derive(Debug, Args)]
@@ -17,8 +25,13 @@ use crate::platform::now_ms;
 Examples:
   hook explain last
   hook explain 12 --framework express
+  hook explain 12 --probe
   hook explain --provider github --secret-env S --header 'X-Hub-Signature-256: sha256=…' \\
       --body @as-the-app-saw-it.json
+
+--probe sends your app versions of the event: as received, signed anew, written again as JSON, signed by another
+secret, forged, and old. Your app acts on those that it accepts; nothing is kept in the journal. It asks first unless
+the app is on this machine.
 
 With --secret-env only that secret counts, and every other that hook knows is another one.")]
 pub struct ExplainArgs {
@@ -27,6 +40,15 @@ pub struct ExplainArgs {
     /// Show the fix for this framework: express, next, fastify, flask, django, fastapi, rails, laravel, spring, go, axum
     #[arg(long, value_name = "NAME")]
     framework: Option<String>,
+    /// Send your app versions of the event, and tell from what it accepts what it really verifies
+    #[arg(long)]
+    probe: bool,
+    /// Probe this app instead of the one that got it
+    #[arg(long, value_name = "URL", requires = "probe")]
+    to: Option<Target>,
+    /// Probe an app on another machine without a question
+    #[arg(long, requires = "probe")]
+    yes: bool,
     /// How to print
     #[arg(long, value_name = "HOW", default_value = "line")]
     output: Format,
@@ -39,6 +61,10 @@ pub async fn run(context: &Context, args: ExplainArgs) -> Result<Exit, Failure> 
         Some(journal) => last_attempt(journal, &subject).await?,
         None => None,
     };
+    if args.probe {
+        let target = args.to.clone().or_else(|| last.as_ref()?.0.target.parse().ok());
+        return probe(context, &args, &subject, target).await;
+    }
     let now = now_ms();
     let text = subject.checker.look(subject.asked(), |case| {
         let urls: Vec<&str> = last.iter().map(|(attempt, _)| attempt.target.as_str()).collect();
@@ -59,6 +85,68 @@ pub async fn run(context: &Context, args: ExplainArgs) -> Result<Exit, Failure> 
         Format::Line => context.ui.text(&text),
     }
     Ok(Exit::Done)
+}
+
+/// How long an app may take for each version.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+async fn probe(
+    context: &Context,
+    args: &ExplainArgs,
+    subject: &Subject,
+    target: Option<Target>,
+) -> Result<Exit, Failure> {
+    let Some(row) = &subject.row else {
+        return Err(Failure::usage("only an event of the journal can be sent again.").next("hook explain last --probe"));
+    };
+    let again = format!("hook explain {} --probe", row.seq);
+    let target = target.ok_or_else(|| {
+        Failure::usage(format!("event {} was sent to no app yet.", row.seq))
+            .next(format!("{again} --to localhost:3000"))
+    })?;
+    let origin = sanitize(&target.origin()).into_owned();
+    if !target.is_loopback() && !args.yes {
+        match context.ui.ask(&format!("{origin} is not this machine. Send it true and forged versions of the event?")) {
+            Some(true) => {}
+            Some(false) => {
+                return Err(Failure::failed("cancelled, not sent.").next(format!("{again} --to localhost:3000")));
+            }
+            None => {
+                let what = format!("{origin} is not this machine. Nothing was sent.");
+                return Err(Failure::failed(what).next(format!("{again} --yes")));
+            }
+        }
+    }
+    let path =
+        target.join("", None).map_err(|_| Failure::usage(format!("{target} is no target.")).next(again.clone()))?;
+    let (shape, asked) = (Shape::default(), subject.asked());
+    let url = url_seen(&subject.head, &target, &shape, &path);
+    let to = Destination { path: &path, url: &url };
+    let versions = probe::versions(&subject.checker, asked, to, now_ms())
+        .map_err(|problem| Failure::failed(problem.fact).next(problem.next))?;
+    let tls = target.tls.then(|| tls_config(false)).transpose();
+    let client = Client::new(target, tls.map_err(|e| Failure::local(format!("no TLS: {e}.")).next(again))?);
+    let mut tried = Vec::new();
+    for version in versions {
+        let marks = Marks { event_id: &row.id, attempt: row.attempts + 1, replay: true };
+        let fields = fields(&version.head, &client.target, &shape, &marks);
+        let posted = post(&client, &version.head.method, &version.path, &fields, version.body, TIMEOUT).await;
+        let (status, error, ms) = match posted {
+            Ok(answer) => (Some(answer.status), None, Some(answer.ms)),
+            Err(error) => (None, Some(error.to_string()), None),
+        };
+        tried.push(Tried { what: version.what, status, error, ms });
+    }
+    let secret =
+        subject.checker.signer(asked).or_else(|| subject.checker.look(asked, |case| case.secrets.first().cloned()));
+    let inferred = probe::infer(&tried, &secret.as_ref().map(finding::named).unwrap_or_default());
+    let told =
+        told::Told { row, target: &client.target.url(&path), tried: &tried, inferred: &inferred, now_ms: now_ms() };
+    match args.output {
+        Format::Json => context.ui.data(&json::line_of(&told::json(&told))),
+        Format::Line => context.ui.text(&told::text(&told, context.ui.out)),
+    }
+    Ok(if inferred.code == "verified" { Exit::Done } else { Exit::Failed })
 }
 
 fn framework_named(name: &str) -> Result<&'static Framework, Failure> {

@@ -11,4 +11,4 @@ pub use answer::end_to_end;
 pub use attempt::{Outcome, Try};
 pub use client::{Client, ConnectError, Connection};
 pub use post::{PostError, Posted, post};
-pub use request::{HostField, Shape, url_seen};
+pub use request::{HostField, Marks, Shape, fields, url_seen};
