@@ -22,6 +22,7 @@ pub mod output;
 pub mod platform;
 pub mod prefilter;
 pub mod provider;
+pub mod running;
 pub mod sanitize;
 pub mod session;
 pub mod subject;

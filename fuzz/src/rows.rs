@@ -96,6 +96,7 @@ fn event(value: &[u8]) -> NewEvent {
         target: Some("http://localhost:3000/a".into()),
         state: State::Owed,
         checked: Default::default(),
+        dedupe: false,
         hand_over: HandOver::Awaited,
     }
 }

@@ -168,6 +168,8 @@ fn the_body() {
     expect(&stripe().body(|t| format!("\u{feff}{t}").into()), Cause::ByteOrderMark, "without the byte order mark");
     expect(&stripe().body(|t| t.replace('é', "Ã©").into()), Cause::Charset, "Latin-1");
     expect(&stripe().body(|t| serde_json::to_vec(&t).expect("text is JSON")), Cause::BodyWrapped, "JSON string");
+    expect(&from("{\n\"a\":1\n}").body(|t| t.replace('\n', "\r\n").into()), Cause::LineEndings, "LF line endings");
+    expect(&from("{\n\"a\":1\n}").body(|_| b"{\r\n\"a\":1\r\n}\r".to_vec()), Cause::LineEndings, "LF line endings");
     let form =
         || Story::of("slack", STRIPE, "application/x-www-form-urlencoded", "command=%2Fdeploy&text=to+production%21");
     expect(&form().body(|t| t.replace('+', "%20").into()), Cause::FormReencoded, "as a form");
@@ -177,6 +179,31 @@ fn the_body() {
         Cause::FormReencoded,
         "before it became JSON",
     );
+}
+
+#[test]
+fn a_body_that_did_not_come_or_not_all_of_it() {
+    let length = |length: &str, story: Story| {
+        let mut story = story;
+        story.headers.push(("content-length".into(), length.as_bytes().to_vec()));
+        story
+    };
+    let stripe = Story::stripe;
+    expect(&stripe().body(|_| Vec::new()), Cause::BodyMissing, "JSON is never empty");
+    expect(&length("58", Story::twilio().body(|_| Vec::new())), Cause::BodyMissing, "it had 58 bytes");
+    expect(&length("60", stripe().body(|t| t[..20].into())), Cause::BodyMissing, "20 of its 60 bytes");
+    // Nobody knows how long it was; or it is whole, and another.
+    expect(&stripe().body(|t| t[..20].into()), Cause::Unknown, "no known variant fits");
+    expect(&length("60", stripe().body(|_| b"{}".to_vec())), Cause::Unknown, "no known variant fits");
+}
+
+#[test]
+fn what_was_signed_is_looked_at_though_a_field_is_missing() {
+    let story = Story::of("shopify", STRIPE, "application/json", BODY).header("x-shopify-shop-domain", |_| vec![]);
+    expect(&story, Cause::Malformed, "no X-Shopify-Shop-Domain header");
+    let changed = story.clone().body(|t| format!("{t}\n").into());
+    expect(&changed, Cause::TrailingNewline, "without the newline");
+    expect(&story.secret("another"), Cause::Malformed, "no X-Shopify-Shop-Domain header");
 }
 
 #[test]
@@ -195,6 +222,16 @@ fn the_url() {
     let mut behind = Story::twilio().url("http://localhost:3000/shop/stripe?x=1&a=2");
     behind.headers.push(("X-Forwarded-Host".into(), b"hooks.example.com".to_vec()));
     expect(&behind, Cause::UrlScheme, "verifies for https://hooks.example.com/shop");
+    let told = |url: &str, name: &str, value: &str| {
+        let mut story = Story::twilio().url(url);
+        story.headers.push((name.into(), value.as_bytes().to_vec()));
+        story
+    };
+    let rewritten = "http://hooks.example.com/api/2";
+    expect(&told(rewritten, "X-Original-URI", "/shop/stripe?x=1&a=2"), Cause::UrlScheme, "verifies for https");
+    expect(&told(rewritten, "X-Original-URL", URL), Cause::UrlScheme, "verifies for https");
+    let cut_off = "https://hooks.example.com/stripe?x=1&a=2";
+    expect(&told(cut_off, "X-Forwarded-Prefix", "/shop/"), Cause::UrlPath, "verifies for https");
     let cut = Story::of("square", TWILIO, "application/json", BODY);
     let cut = Story { url: "https://hooks.example.com/stripe?x=1&a=2".into(), ..cut };
     let around = Around { other_urls: &["http://localhost:3000/shop"], ..Around::default() };

@@ -1,35 +1,63 @@
-//! Signatures as providers make them, by code that shares nothing with what is tested.
+//! Signatures as providers make them, written down apart from hook's own.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sha2::{Digest, Sha256};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+use sha2::Sha256;
+
+use crate::{Response, request};
 
 /// Seconds since 1970.
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// HMAC-SHA256 (RFC 2104) in hex, for keys of at most 64 bytes.
+/// In hex.
 pub fn hmac_sha256(key: &[u8], message: &[u8]) -> String {
-    assert!(key.len() <= 64, "longer keys are hashed first");
-    let pad = |with: u8| (0..64).map(|i| key.get(i).copied().unwrap_or(0) ^ with).collect::<Vec<u8>>();
-    let inner = Sha256::digest([pad(0x36).as_slice(), message].concat());
-    let outer = Sha256::digest([pad(0x5c).as_slice(), &inner].concat());
-    outer.iter().map(|b| format!("{b:02x}")).collect()
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.update(message);
+    mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// What Stripe writes into `Stripe-Signature`.
+/// What Stripe puts into `Stripe-Signature`.
 pub fn stripe(secret: &str, at: u64, body: &[u8]) -> String {
     format!("t={at},v1={}", hmac_sha256(secret.as_bytes(), &[format!("{at}.").as_bytes(), body].concat()))
 }
 
-/// What GitHub writes into `X-Hub-Signature-256`.
+/// What GitHub puts into `X-Hub-Signature-256`.
 pub fn github(secret: &str, body: &[u8]) -> String {
     format!("sha256={}", hmac_sha256(secret.as_bytes(), body))
 }
 
-#[test]
-fn it_is_the_hmac_of_the_standard() {
-    let known = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-    assert_eq!(hmac_sha256(b"Jefe", b"what do ya want for nothing?"), known);
+/// What Twilio puts into `X-Twilio-Signature`, for fields that are in the order of their names.
+pub fn twilio(token: &str, url: &str, fields: &[(&str, &str)]) -> String {
+    let mut mac = Hmac::<Sha1>::new_from_slice(token.as_bytes()).unwrap();
+    mac.update(url.as_bytes());
+    for (name, value) in fields {
+        mac.update(format!("{name}{value}").as_bytes());
+    }
+    BASE64_STANDARD.encode(mac.finalize().into_bytes())
+}
+
+/// Sends an event as Stripe does, signed at this time.
+#[track_caller]
+pub fn send_stripe(url: &str, secret: &str, at: u64, body: &str) -> Response {
+    let signature = stripe(secret, at, body.as_bytes());
+    request("POST", url, &[("Content-Type", b"application/json"), ("Stripe-Signature", signature.as_bytes())], body)
+}
+
+/// The fields of [`TWILIO_FORM`].
+pub const TWILIO_FIELDS: [(&str, &str); 3] = [("Body", "Hi"), ("From", "+15550100"), ("MessageSid", "SM1")];
+pub const TWILIO_FORM: &str = "Body=Hi&From=%2B15550100&MessageSid=SM1";
+
+/// Sends a message as Twilio does, signed for the URL that it is sent to.
+#[track_caller]
+pub fn send_twilio(url: &str, token: &str) -> Response {
+    let signature = twilio(token, url, &TWILIO_FIELDS);
+    let form = b"application/x-www-form-urlencoded";
+    let fields: [(&str, &[u8]); 2] = [("Content-Type", form), ("X-Twilio-Signature", signature.as_bytes())];
+    request("POST", url, &fields, TWILIO_FORM)
 }

@@ -12,6 +12,7 @@ mod providers;
 mod replay;
 mod schema;
 mod secret;
+mod setup;
 mod show;
 mod status;
 mod trigger;
@@ -71,6 +72,7 @@ enum Command {
     Trigger(Box<trigger::TriggerArgs>),
     Verify(verify::VerifyArgs),
     Explain(explain::ExplainArgs),
+    Setup(setup::SetupArgs),
     /// Run a relay: public URLs, and an inbox that keeps what is sent to them
     Relay(hook_relay_server::command::RelayArgs),
     Login(login::LoginArgs),
@@ -171,6 +173,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Trigger(args) => Box::pin(trigger::run(context, *args)).await,
         Command::Verify(args) => verify::run(context, args).await,
         Command::Explain(args) => explain::run(context, args).await,
+        Command::Setup(args) => Box::pin(setup::run(context, args)).await,
         Command::Login(args) => login::run(context, args).await,
         Command::Logout(args) => logout::run(context, &args),
         Command::Status(args) => status::run(context, &args).await,

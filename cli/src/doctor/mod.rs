@@ -9,6 +9,8 @@ mod limits;
 mod port;
 mod private;
 mod relay;
+mod secrets;
+mod tracked;
 
 use std::path::PathBuf;
 
@@ -38,6 +40,7 @@ pub async fn examine(subject: &Subject, tell: &mut dyn FnMut(Finding)) {
     disk::check(subject, tell);
     let journal = journal::check(subject, tell).await;
     private::check(subject, tell);
+    secrets::check(subject, tell);
     limits::check(tell);
     relay::login(tell);
     let reached = relay::check(subject, tell).await;
@@ -70,6 +73,8 @@ mod tests {
             disk::tests::all(),
             journal::tests::all(),
             private::tests::all(),
+            secrets::tests::all(),
+            tracked::tests::all(),
             limits::tests::all(),
             relay::tests::all(),
             port::tests::all(),

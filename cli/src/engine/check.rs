@@ -13,7 +13,7 @@ use crate::provider::check::{Asked, Checked};
 use crate::subject;
 
 /// A body above this is looked at on another thread, so that nothing waits behind it.
-const LARGE: usize = 64 * 1024;
+pub(super) const LARGE: usize = 64 * 1024;
 
 impl Engine {
     pub(super) async fn check(&self, endpoint: &Endpoint, incoming: &Incoming) -> Checked {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use hook_proto::EventHead;
 
+use super::check::LARGE;
 use super::{Endpoint, Lane};
 use crate::forward::attempt::EventBody;
 use crate::forward::url_seen;
@@ -58,8 +59,20 @@ impl<'a> Outgoing<'a> {
             }
         };
         let url = url_seen(&row.head, &lane.client.target, shape, path);
-        let asked = Asked { endpoint: &endpoint.name, pinned: row.provider.as_deref(), head: &row.head, body: &bytes };
-        match checker.resign(asked, Destination { path, url: &url }, &Rule::Itself, now) {
+        let look = {
+            let (checker, endpoint, provider) = (checker.clone(), endpoint.name.clone(), row.provider.clone());
+            let (head, bytes, path) = (row.head.clone(), bytes.clone(), path.to_owned());
+            move || {
+                let asked = Asked { endpoint: &endpoint, pinned: provider.as_deref(), head: &head, body: &bytes };
+                checker.resign(asked, Destination { path: &path, url: &url }, &Rule::Itself, now)
+            }
+        };
+        let decision = if bytes.len() > LARGE {
+            tokio::task::spawn_blocking(look).await.unwrap_or(Decision::AsItCame)
+        } else {
+            look()
+        };
+        match decision {
             Decision::Resigned(resigned) => Self {
                 head: Cow::Owned(resigned.head),
                 body: resigned.body.map_or(as_it_came.body, EventBody::Memory),

@@ -51,18 +51,19 @@ pub fn settled_line(row: &EventRow, paint: Paint) -> String {
     let word = match row.state {
         State::Captured => "kept",
         State::Refused => "bad path",
-        State::Recorded => "answered",
+        State::Recorded | State::Handshake => "answered",
         State::Undelivered => "refused",
         other => other.as_str(),
     };
     line(row, row.head.received_at, "---", word, "", paint)
 }
 
-/// What is said behind a line: `duplicate of #3  ⚠ slack gives up at 3 s and sends again`.
+/// What is said behind a line: `handshake`, or `duplicate of #3  ⚠ slack gives up at 3 s and sends again`.
 pub fn marks(row: &EventRow, warning: Option<&str>, paint: Paint) -> String {
     let duplicate = row.duplicate_of.map(|first| paint.ink(Ink::Dim, format!("duplicate of #{first}")));
     let warning = warning.map(|warning| paint.ink(Ink::Warn, format!("{} {warning}", paint.sign("⚠"))));
-    duplicate.into_iter().chain(warning).map(|mark| format!("  {mark}")).collect()
+    let handshake = (row.state == State::Handshake).then(|| paint.ink(Ink::Dim, "handshake"));
+    handshake.into_iter().chain(duplicate).chain(warning).map(|mark| format!("  {mark}")).collect()
 }
 
 fn line(row: &EventRow, at: u64, status: &str, took: &str, word: &str, paint: Paint) -> String {

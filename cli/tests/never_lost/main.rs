@@ -29,7 +29,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hook_proto::EndpointName;
 
-use plan::{Plan, Rule, Setup, Step};
+use plan::{Plan, Rule, Sent, Setup, Step};
 
 fn endpoint() -> EndpointName {
     "shop".parse().unwrap()
@@ -56,6 +56,21 @@ fn an_event_that_is_queued_while_its_live_attempt_fails_stays_owed() {
     let steps = [Step::Send(0), Step::Time(2_100), Step::AppDown, Step::Fsync, Step::Flow(true)];
     for _ in 0..5 {
         world::play(&Plan { setup: Setup::default(), steps: steps.to_vec() }).expect("the promise is kept");
+    }
+}
+
+/// hook answered in the place of an app that was down, but the sender heard queued: the app is owed the event all the same.
+#[test]
+fn a_handshake_whose_sender_heard_queued_is_owed() {
+    let setup = || Setup { sent: Sent::Handshakes, ..Setup::default() };
+    // The relay said queued while the attempt failed.
+    let meanwhile = [Step::Send(0), Step::Time(2_100), Step::AppDown, Step::Fsync, Step::Flow(true)];
+    // The answer was lost with its session.
+    let lost = [Step::Send(0), Step::Fsync, Step::AppDown, Step::ToCli(0), Step::SessionDrops(0), Step::Time(2_100)];
+    for steps in [meanwhile.as_slice(), &lost] {
+        for _ in 0..5 {
+            world::play(&Plan { setup: setup(), steps: steps.to_vec() }).expect("the promise is kept");
+        }
     }
 }
 

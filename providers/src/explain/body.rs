@@ -42,6 +42,25 @@ fn content_type_lost(case: &Case<'_>) -> Option<Found> {
     Some(Found::new(Cause::ContentType, says).next("look for a proxy or a client that changes the Content-Type header"))
 }
 
+/// There is less of it than was announced, or nothing where something has to be.
+pub(super) fn missing(case: &Case<'_>) -> Option<Found> {
+    let (request, next) = (case.request, "look for what reads the body before it is verified, or cuts it");
+    let text = |name| String::from_utf8(request.header(name)?.into_owned()).ok();
+    let announced = text("content-length").and_then(|length| length.parse::<usize>().ok());
+    let came = request.body.len();
+    let is_json = text("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
+    let says = match announced {
+        Some(bytes) if bytes > came && came == 0 => format!("the body is missing: it had {bytes} bytes"),
+        // One that was only written in another way is whole.
+        Some(bytes) if bytes > came && is_json && json::parse(request.body).is_none() => {
+            format!("the body is cut: {came} of its {bytes} bytes came")
+        }
+        None if came == 0 && is_json => "the body is missing: JSON is never empty".to_owned(),
+        _ => return None,
+    };
+    case.with_body_matters().then(|| Found::new(Cause::BodyMissing, says).next(next))
+}
+
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 fn said(cause: Cause, what: &str) -> Found {
@@ -68,6 +87,10 @@ fn bytes_touched(body: &[u8]) -> Vec<(Cause, &'static str, Vec<u8>)> {
         // An editor that changed the line endings and ended the last line.
         add(Cause::LineEndings, "with CRLF line endings and no newline at its end", replaced(short, b"\n", b"\r\n"));
         add(Cause::LineEndings, "with LF line endings and no newline at its end", short.to_vec());
+    }
+    if let Some(short) = lf.strip_suffix(b"\r") {
+        // One that put CR before the end of each line, and the last line has none.
+        add(Cause::LineEndings, "with LF line endings", short.to_vec());
     }
     add(Cause::LineEndings, "with LF line endings", lf);
     match body.strip_prefix(BOM) {

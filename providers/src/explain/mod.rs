@@ -88,6 +88,7 @@ fn invalid(case: &Case<'_>) -> Found {
         .or_else(|| url::differs(case))
         .or_else(|| signature::written_otherwise(case))
         .or_else(|| signature::of_another_provider(case))
+        .or_else(|| body::missing(case))
         .unwrap_or_else(|| unknown(case))
 }
 

@@ -25,10 +25,27 @@ pub(super) fn unsigned(case: &Case<'_>, verdict: &Verdict) -> Found {
 }
 
 pub(super) fn malformed(case: &Case<'_>, verdict: &Verdict) -> Found {
-    repeated(case).or_else(|| cut(case)).or_else(|| of_another_provider(case)).unwrap_or_else(|| {
+    let found = repeated(case).or_else(|| cut(case)).or_else(|| of_another_provider(case));
+    found.or_else(|| besides_what_lacks(case)).unwrap_or_else(|| {
         Found::new(Cause::Malformed, verdict.reason.clone())
             .next("look for a proxy or a client that drops or changes header fields")
     })
+}
+
+/// A field that is not signed has only to be there: without it, what was signed may be wrong as well.
+fn besides_what_lacks(case: &Case<'_>) -> Option<Found> {
+    let lacking = case.scheme?.require.iter().filter_map(|place| match place {
+        Selector::Header(name) if case.request.header_count(name) == 0 => Some((name.as_str(), &b"-"[..])),
+        _ => None,
+    });
+    let headers: Vec<Header<'_>> = case.request.headers.iter().copied().chain(lacking).collect();
+    if headers.len() == case.request.headers.len() {
+        return None;
+    }
+    let request = Request::new(case.request.method, case.request.url, &headers, case.request.body);
+    let is_wrong = verify(case.recipe, &request, case.known, case.now_ms).state == State::Invalid;
+    let whole = Case::new(case.recipe, &request, case.known, case.around, case.now_ms);
+    is_wrong.then(|| super::invalid(&whole)).filter(|found| found.cause != Cause::Unknown)
 }
 
 /// The header stands there more than once, or two values were joined to one; one of them is right.

@@ -26,15 +26,30 @@ fn verifies(case: &Case<'_>, url: &str) -> bool {
     case.right(&request, case.known).is_some()
 }
 
+/// What proxies tell in header fields of these names.
+fn told(case: &Case<'_>, names: &[&str]) -> Vec<String> {
+    let value = |name: &&str| String::from_utf8(case.request.header(name)?.into_owned()).ok();
+    names.iter().filter_map(value).collect()
+}
+
 /// Other ways to write where the request went, those with the fewest changes first.
 fn variants(case: &Case<'_>) -> Vec<String> {
     let mine = Url::of(case.request.url);
-    let forwarded: Vec<String> = ["x-forwarded-host", "x-original-host", "host"]
+    let hosts = told(case, &["x-forwarded-host", "x-original-host", "host"]);
+    let port = told(case, &["x-forwarded-port"]).into_iter().next();
+    let before = told(case, &["x-original-uri", "x-original-url", "x-forwarded-uri", "x-rewrite-url"]);
+    let prefixed: Vec<String> = told(case, &["x-forwarded-prefix", "x-script-name"])
         .iter()
-        .filter_map(|name| String::from_utf8(case.request.header(name)?.into_owned()).ok())
+        .map(|prefix| format!("{}{}", prefix.trim_end_matches('/'), mine.path))
         .collect();
-    let mut bases = vec![mine];
-    bases.extend(forwarded.iter().map(|host| Url { authority: host, ..mine }));
+    let mut places = vec![mine];
+    places.extend(prefixed.iter().map(|path| Url { path, ..mine }));
+    places.extend(before.iter().map(|told| match Url::of(told) {
+        place if place.scheme.is_empty() => Url { scheme: mine.scheme, authority: mine.authority, ..place },
+        whole => whole,
+    }));
+    let mut bases = places.clone();
+    bases.extend(hosts.iter().flat_map(|host| places.iter().map(move |place| Url { authority: host, ..*place })));
     let others = case.around.other_urls.iter().take(8);
     // Another URL of the endpoint as it stands, with this query, and its host with this path.
     for other in others.map(|url| Url::of(url)) {
@@ -51,7 +66,7 @@ fn variants(case: &Case<'_>) -> Vec<String> {
     for base in bases {
         for scheme in [base.scheme, if base.scheme == "https" { "http" } else { "https" }] {
             let base = Url { scheme, ..base };
-            for port in [base.port(), None, Some(base.default_port())] {
+            for port in [base.port(), None, Some(base.default_port()), port.as_deref()] {
                 let authority = port.map_or_else(|| base.host().to_owned(), |port| format!("{}:{port}", base.host()));
                 for path in slashes(base.path) {
                     for query in queries(base.query) {

@@ -116,4 +116,8 @@ fn the_list_of_differences_names_each_one() {
     for name in ADDED.iter().chain(&HOP).chain(&["hook-replay", "proxy-authorization", "upgrade"]) {
         assert!(list.contains(&format!("`{name}`")), "docs/fidelity.md does not name `{name}`");
     }
+    // What resign.rs tries: when a signature is not the sender's.
+    for word in ["--as-received", "--app-url", "--resign", "re-signed", "resigned", "--hold", "--set", "--edit"] {
+        assert!(list.contains(&format!("`{word}`")), "docs/fidelity.md does not name `{word}`");
+    }
 }

@@ -30,6 +30,7 @@ use crate::output::{Format, json, row};
 use crate::platform;
 use crate::provider::sender::Judgement;
 use crate::provider::{Checker, Part};
+use crate::text::shell_word;
 
 pub async fn run(context: &Context, args: ReplayArgs) -> Result<Exit, Failure> {
     let path = context.journal_path();
@@ -97,8 +98,13 @@ fn may_leave(context: &Context, args: &ReplayArgs, jobs: &[Job]) -> Result<(), F
     match context.ui.ask(&format!("{which}. Send to {}?", crate::sanitize::sanitize(&origin))) {
         Some(true) => Ok(()),
         Some(false) => Err(Failure::failed("cancelled, not sent.").next("hook replay … --to localhost:3000")),
-        None => Err(Failure::failed(format!("{which}, and {origin} is not this machine. Nothing was sent."))
-            .next("hook replay … --yes")),
+        None => {
+            let events = args.events.iter().map(|e| shell_word(e).into_owned()).collect::<Vec<_>>().join(" ");
+            let which_again = if args.undelivered { "--undelivered".to_owned() } else { events };
+            let to = args.to.as_ref().map_or_else(String::new, |to| format!(" --to {}", shell_word(&to.to_string())));
+            Err(Failure::failed(format!("{which}, and {origin} is not this machine. Nothing was sent."))
+                .next(format!("hook replay {which_again}{to} --yes")))
+        }
     }
 }
 

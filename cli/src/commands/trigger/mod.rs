@@ -140,9 +140,7 @@ pub async fn run(context: &Context, args: TriggerArgs) -> Result<Exit, Failure> 
     let place = match (&args.to, &args.url) {
         (Some(app), _) => Place::App(app.clone()),
         (None, Some(url)) => place::at(&journal, url).await?,
-        (None, None) => match place::running(&journal, &project, file.as_ref(), &recipe.slug, args.name.as_deref())
-            .await
-        {
+        (None, None) => match place::running(&journal, &project, &recipe.slug, args.name.as_deref()).await {
             // What is only printed needs no place; providers that sign the URL sign this one.
             Err(_) if args.print && args.name.is_none() => Place::App("localhost:3000".parse().map_err(bad_target)?),
             place => place?,

@@ -247,6 +247,15 @@ fn whatever_the_provider_a_forged_event_is_refused() {
     assert!(made[0] > 35 && made[1] > 40 && made[2] > 10, "{made:?}");
 }
 
+#[test]
+fn the_list_of_differences_names_whose_live_events_are_signed_anew() {
+    let list = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/fidelity.md")).unwrap();
+    let line = list.lines().find(|line| line.starts_with("| live events |")).unwrap();
+    for recipe in Catalog::shipped().iter() {
+        assert_eq!(line.contains(&recipe.name), recipe.signs_url(), "{}", recipe.name);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]

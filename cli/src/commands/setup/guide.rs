@@ -1,0 +1,88 @@
+//! What a person does at the provider, with the URL filled in.
+
+use hook_providers::Recipe;
+
+use crate::journal::Listener;
+use crate::sanitize::sanitize;
+use crate::target::Target;
+
+/// The page to open, and the steps there.
+pub fn steps(recipe: &Recipe, url: &str) -> Vec<String> {
+    let (name, setup, url) = (&recipe.name, &recipe.setup, sanitize(url));
+    let mut lines = vec![format!("{name} is to send to"), String::new(), format!("  {url}"), String::new()];
+    // Recipes of a person's own come from files.
+    lines.extend(setup.dashboard.as_ref().map(|page| format!("  Open  {}", sanitize(page))));
+    let step = |(i, step): (usize, &String)| {
+        format!("  {:>4}  {}", format!("{}.", i + 1), sanitize(step).replace("{url}", &url))
+    };
+    lines.extend(setup.steps.iter().enumerate().map(step));
+    if setup.steps.is_empty() {
+        lines.push(format!("        How {name} is told of a URL is not known to hook."));
+    }
+    lines.extend((!recipe.docs.is_empty()).then(|| format!("  Docs  {}", sanitize(&recipe.docs))));
+    lines.push(String::new());
+    if !setup.steps.is_empty() && !setup.confirmed {
+        lines.push(format!("These steps were not confirmed in the documentation; where it differs, it is right."));
+        lines.push(String::new());
+    }
+    lines
+}
+
+/// Why the provider cannot reach this endpoint, and how it could.
+pub fn out_of_reach(recipe: &Recipe, listener: &Listener) -> Vec<String> {
+    if !is_loopback(&listener.url) {
+        return Vec::new();
+    }
+    let (name, slug) = (&recipe.name, &recipe.slug);
+    let targets = listener.target.as_deref().unwrap_or_default().lines();
+    let forward: String = targets.map(|t| format!(" --forward-to {}", crate::text::shell_word(&sanitize(t)))).collect();
+    vec![
+        format!("That URL is reached from this machine only: {name} cannot call it. hook trigger {slug} can."),
+        format!(
+            "next: hook listen --relay https://RELAY{forward} --provider {slug}     (a relay on a server: docs/self-hosting.md)"
+        ),
+    ]
+}
+
+pub fn is_loopback(url: &str) -> bool {
+    let host = url.parse::<Target>().map(|target| target.host).unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|a| a.is_loopback() || a.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(slug: &str, url: &str) -> String {
+        let catalog = hook_providers::Catalog::shipped();
+        steps(catalog.get(slug).unwrap(), url).join("\n")
+    }
+
+    #[test]
+    fn the_steps_have_the_url_in_them() {
+        insta::assert_snapshot!(shown("stripe", "https://x7k2m.hook.example"));
+    }
+
+    #[test]
+    fn every_recipe_has_steps_and_none_has_a_hole_left() {
+        for recipe in hook_providers::Catalog::shipped().iter() {
+            let text = steps(recipe, "https://x7k2m.hook.example").join("\n");
+            assert!(text.contains("  1.  "), "{text}");
+            assert_eq!(text.contains("  Open  https://"), recipe.setup.dashboard.is_some(), "{text}");
+            assert!(!text.contains("{url}") && text.matches("https://x7k2m").count() >= 2, "{text}");
+            assert_eq!(text.contains("not confirmed"), !recipe.setup.confirmed, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_loopback_url_is_one_in_every_spelling() {
+        for url in ["http://127.0.0.1:4000/a", "http://localhost:4000/a", "http://[::1]:4000/a", "http://a.localhost/"]
+        {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in ["https://hooks.example.com/shop", "https://localhost.example.com", "http://10.0.0.7:8080/x"] {
+            assert!(!is_loopback(url), "{url}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A provider asks its endpoint a question: the app hears it first, and hook answers when the app does not.
+
+use hook_tests::{Answer, App, Gate, Hook, Listen, Response, request};
+
+const QUESTION: &str = r#"{"type":"url_verification","challenge":"3eZbrw1aBm2rZgRN"}"#;
+const SLACK: [(&str, &[u8]); 2] = [("User-Agent", b"Slackbot 1.0"), ("Content-Type", b"application/json")];
+
+fn ask(listen: &Listen) -> Response {
+    request("POST", &listen.url(), &SLACK, QUESTION)
+}
+
+#[track_caller]
+fn assert_by_hook(reply: &Response) {
+    assert_eq!((reply.status, reply.text().as_str()), (200, "3eZbrw1aBm2rZgRN"));
+    assert_eq!(reply.header("hook-status").as_deref(), Some("handshake"));
+}
+
+#[test]
+fn the_app_answers_first() {
+    let (hook, app) = (Hook::new(), App::answering(Answer::ok("its own")));
+    let listen = hook.listen(["--forward-to", &app.url()]);
+    let reply = ask(&listen);
+    assert_eq!((reply.text().as_str(), reply.header("hook-status")), ("its own", None));
+    listen.attempt(1);
+    assert_eq!(hook.event_state(1), "ended");
+}
+
+#[test]
+fn hook_answers_for_an_app_that_refuses_it() {
+    let (hook, app) = (Hook::new(), App::answering(Answer::status("404 Not Found").body("no such route")));
+    let listen = hook.listen(["--forward-to", &app.url()]);
+    assert_by_hook(&ask(&listen));
+    let attempt = listen.attempt(1);
+    assert_eq!((&attempt["status"], &attempt["sender"]["success"]), (&404.into(), &true.into()));
+    assert_eq!(attempt["sender"]["text"], "slack asked for a handshake, and got hook's answer (200)");
+    assert_eq!((app.count(), hook.event_state(1)), (1, "handshake".into()));
+    // What is no question hears the app.
+    let reply = request("POST", &listen.url(), &SLACK, r#"{"type":"event_callback"}"#);
+    assert_eq!((reply.status, reply.text().as_str()), (404, "no such route"));
+}
+
+#[test]
+fn hook_answers_for_an_app_that_is_down() {
+    for more in [None, Some("--hold")] {
+        let (hook, app) = (Hook::new(), App::stopped());
+        let at = app.url();
+        let listen = hook.listen(["--forward-to", &at].into_iter().chain(more));
+        assert_by_hook(&ask(&listen));
+        assert_eq!(listen.attempt(1)["error"], "connection_refused");
+        assert_eq!((hook.event_state(1), hook.owed()), ("handshake".into(), 0));
+        // Nobody owes the app an answered question.
+        app.start();
+        request("POST", &listen.url(), &[], "{}");
+        assert_eq!(app.requests().iter().map(|r| r.body.clone()).collect::<Vec<_>>(), [b"{}"]);
+    }
+}
+
+#[test]
+fn hook_answers_for_an_app_that_is_slow_and_one_that_breaks_off() {
+    let gate = Gate::closed();
+    let (hook, app) = (Hook::new(), App::answering(Answer::ok("late").after(&gate)));
+    let listen = hook.listen(["--forward-to", &app.url(), "--reply-within", "100ms"]);
+    assert_by_hook(&ask(&listen));
+    let slow = listen.wait_for("`slow`", |r| r["code"] == "slow");
+    assert!(slow["message"].as_str().unwrap().contains("it got hook's answer to its handshake"), "{slow}");
+    gate.open();
+    listen.attempt(1);
+    assert_eq!(hook.event_state(1), "ended");
+    app.answers(Answer::close());
+    assert_by_hook(&ask(&listen));
+    assert_eq!(listen.attempt(2)["error"], "closed");
+}
+
+#[test]
+fn hook_answers_when_there_is_no_app_or_it_is_not_asked() {
+    let (hook, app) = (Hook::new(), App::new());
+    let listen = hook.listen(["--name", "none"]);
+    assert_by_hook(&ask(&listen));
+    assert_eq!((listen.event(1)["state"].clone(), app.count()), ("handshake".into(), 0));
+    listen.bye();
+    let listen = hook.listen(["--name", "filtered", "--forward-to", &app.url(), "--filter", "path:/paid"]);
+    assert_by_hook(&ask(&listen));
+    assert_eq!((listen.event(1)["state"].clone(), app.count()), ("handshake".into(), 0));
+    listen.bye();
+    let listen = hook.listen(["--name", "at-once", "--forward-to", &app.url(), "--respond", "202"]);
+    assert_by_hook(&ask(&listen));
+    app.request(1);
+}
+
+#[test]
+fn a_probe_with_a_wrong_signature_is_refused() {
+    let key = "cabed9623962d65d7d45f7488629701b3d1d46aeca9f53934b83570d262ea233";
+    let (hook, app) = (Hook::new().with_env("DISCORD_PUBLIC_KEY", key), App::stopped());
+    let listen = hook.listen(["--forward-to", &app.url()]);
+    let fields: [(&str, &[u8]); 2] = [("X-Signature-Ed25519", &[b'0'; 128]), ("X-Signature-Timestamp", b"1780000000")];
+    let reply = request("POST", &listen.url(), &fields, r#"{"type":1,"application_id":"1","id":"2"}"#);
+    assert_eq!((reply.status, reply.header("hook-status").as_deref()), (401, Some("handshake")));
+}
+
+#[test]
+fn what_hook_cannot_answer_is_said_and_left_to_the_app() {
+    let (hook, app) = (Hook::new(), App::answering(Answer::status("500 Oops")));
+    let listen = hook.listen(["--forward-to", &app.url(), "--provider", "zoom"]);
+    let question = r#"{"event":"endpoint.url_validation","payload":{"plainToken":"q9ibPhGeRZ6ayx5WTrXjRw"}}"#;
+    let reply = request("POST", &listen.url(), &[], question);
+    assert_eq!((reply.status, reply.header("hook-status")), (500, None));
+    let said = listen.wait_for("`handshake`", |r| r["code"] == "handshake");
+    assert_eq!(said["next"], "hook secret set zoom");
+}
+
+#[test]
+fn a_secret_that_is_handed_over_is_kept_and_never_shown() {
+    let secret = "0123456789abcdef0123456789abWXYZ";
+    let (hook, app) = (Hook::new(), App::stopped());
+    let listen = hook.listen(["--forward-to", &app.url(), "--name", "shop"]);
+    let reply = request("POST", &listen.url(), &[("X-Hook-Secret", secret.as_bytes())], "{}");
+    assert_eq!((reply.status, reply.header("x-hook-secret").as_deref()), (200, Some(secret)));
+    let said = listen.wait_for("`secret`", |r| r["code"] == "secret");
+    assert_eq!(said["message"], "asana handed over a secret (…WXYZ). It is kept for \"shop\".");
+    assert!(!said.to_string().contains("0123456789"), "{said}");
+    // From now on events are checked with it.
+    let signature = "0".repeat(64);
+    request("POST", &listen.url(), &[("X-Hook-Signature", signature.as_bytes())], r#"{"events":[]}"#);
+    assert_eq!(listen.event(2)["signature"]["verdict"], "invalid");
+    let file = hook.home().join("config/hook/secrets.toml");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    // The same again is nothing new, and a flood of others leaves only the newest.
+    for n in 0..20 {
+        let other = format!("{n:032}");
+        request("POST", &listen.url(), &[("X-Hook-Secret", other.as_bytes())], "{}");
+        request("POST", &listen.url(), &[("X-Hook-Secret", other.as_bytes())], "{}");
+    }
+    assert_eq!(listen.records().iter().filter(|r| r["code"] == "secret").count(), 21);
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert_eq!((kept.matches("[[secret]]").count(), kept.contains(&format!("{:032}", 19))), (8, true));
+}
