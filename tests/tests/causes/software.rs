@@ -1,64 +1,35 @@
 //! The software that breaks requests: two apps that are started once, and programs that are run.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use hook_tests::{Process, request, wait_for};
+use hook_tests::{Sdk, request};
 
 pub struct Software {
-    express: (Process, u16),
-    flask: (Process, u16),
+    express: Sdk,
+    flask: Sdk,
 }
 
 impl Software {
     pub fn start() -> Self {
-        let dir = installed();
-        let mut node = Command::new("node");
-        node.args(["--preserve-symlinks", "--preserve-symlinks-main"]).arg(dir.join("node/src/changers.mjs"));
-        let mut python = Command::new(dir.join("python/bin/python"));
-        python.arg(source().join("changers.py"));
-        Self { express: listening(&mut node), flask: listening(&mut python) }
+        Self { express: Sdk::node("changers.mjs", &[]), flask: Sdk::python("changers.py", &[]) }
     }
 
     /// What an Express app makes of a body.
     pub fn express(&self, way: &str, kind: &str, body: &[u8]) -> Vec<u8> {
-        ask(self.express.1, way, kind, body)
+        ask(self.express.port, way, kind, body)
     }
 
     /// What a Flask app makes of it.
     pub fn flask(&self, way: &str, kind: &str, body: &[u8]) -> Vec<u8> {
-        ask(self.flask.1, way, kind, body)
+        ask(self.flask.port, way, kind, body)
     }
 
     /// What arrives when curl is given it as text, as `-d` is.
     pub fn curl(&self, kind: &str, body: &[u8]) -> Vec<u8> {
-        let url = format!("http://127.0.0.1:{}/bytes", self.flask.1);
+        let url = format!("http://127.0.0.1:{}/bytes", self.flask.port);
         piped(&["curl", "-sS", "-d", "@-", "-H", &format!("Content-Type: {kind}"), &url], body)
     }
-}
-
-fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk")
-}
-
-/// Installs what is pinned in tests/sdk, once for all tests.
-fn installed() -> PathBuf {
-    let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
-    let dir = target.join("sdk");
-    let done = Command::new(source().join("install")).arg(&dir).status().expect("tests/sdk/install runs");
-    assert!(done.success(), "tests/sdk/install: {done}");
-    dir
-}
-
-/// Starts a server that says its port on its first line.
-fn listening(command: &mut Command) -> (Process, u16) {
-    let process = Process::start(command, b"");
-    let port = wait_for("a server says its port", || {
-        assert!(process.is_running(), "it ended: {}", process.stderr.text());
-        process.stdout.text().split_once('\n').and_then(|(line, _)| line.parse().ok())
-    });
-    (process, port)
 }
 
 fn ask(port: u16, way: &str, kind: &str, body: &[u8]) -> Vec<u8> {
