@@ -117,8 +117,14 @@ async fn probe(
             }
         }
     }
-    let path =
-        target.join("", None).map_err(|_| Failure::usage(format!("{target} is no target.")).next(again.clone()))?;
+    // An attempt's URL is whole; what a person names is a target, below which the event has its path.
+    let (rest, query) = match args.to {
+        Some(_) => (row.head.path.as_str(), row.head.query.as_deref()),
+        None => ("", None),
+    };
+    let path = target.join(rest, query).map_err(|leaves| {
+        Failure::failed(format!("{leaves}. It was not sent.")).next(format!("hook show {}", row.seq))
+    })?;
     let (shape, asked) = (Shape::default(), subject.asked());
     let url = url_seen(&subject.head, &target, &shape, &path);
     let to = Destination { path: &path, url: &url };

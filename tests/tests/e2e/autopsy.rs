@@ -271,3 +271,24 @@ fn an_event_is_judged_as_of_when_it_came() {
     let text = hook.run(["verify"]).succeeded();
     assert!(text.stdout.contains("now Stripe's libraries would refuse its timestamp"), "{}", text.stdout);
 }
+
+/// An app that takes every event is told from one that verifies.
+#[test]
+fn a_probe_finds_what_the_app_really_verifies() {
+    let (hook, app, listen) = refusing(Answer::ok("ok"));
+    let body = r#"{"ref":"refs/heads/main"}"#;
+    let seq = github(&listen, body, SECRET).to_string();
+    let probe = |to: &[&str]| {
+        let args = ["explain", &seq, "--probe", "--output", "json"].into_iter().chain(to.iter().copied());
+        hook.run(args)
+    };
+    let before = app.count();
+    let found = probe(&[]).ended_with(1).of_type("probe").remove(0);
+    assert_eq!(found["found"], "not_verified", "{found}");
+    assert!(app.count() > before + 2, "several versions were sent");
+    let other = App::answering(Answer::ok("ok"));
+    let to = format!("localhost:{}/other", other.port());
+    probe(&["--to", &to]).ended_with(1);
+    assert_eq!(other.request(1).target(), "/other");
+    assert_eq!(listen.of_type("attempt").len(), 1, "a probe is no attempt");
+}
