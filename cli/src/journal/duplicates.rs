@@ -1,5 +1,8 @@
 //! Events that a provider sent more than once, known by its own id for them. An endpoint's are told apart by project too, since an
 //! embedded relay's names may be anybody's.
+//!
+//! Many providers have no id of events, only of what they are about: a message that was sent and then delivered. So what is linked
+//! also has the same type, and what is settled has the same body, byte for byte.
 
 use hook_proto::HandOver;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -25,12 +28,13 @@ const LISTED: u32 = 100;
 pub(super) const FIRST: &str = "(SELECT d.seq FROM events d INDEXED BY events_provider_id
     WHERE d.provider_event_id = events.provider_event_id AND d.provider = events.provider AND d.relay = events.relay
         AND d.endpoint = events.endpoint AND d.project = events.project AND d.mirror = events.mirror
+        AND d.event_type IS events.event_type
         AND d.origin = 'captured' AND events.origin = 'captured' AND d.seq < events.seq
     ORDER BY d.seq LIMIT 1)";
 
 const SAME: &str =
     "FROM events INDEXED BY events_provider_id WHERE provider_event_id = ?1 AND provider = ?2 AND relay = ?3
-    AND endpoint = ?4 AND project = ?5 AND mirror = ?6 AND origin = 'captured'";
+    AND endpoint = ?4 AND project = ?5 AND mirror = ?6 AND event_type IS ?7 AND origin = 'captured'";
 
 /// What an event that is about to be recorded is a duplicate of.
 pub(super) fn find(connection: &Connection, event: &NewEvent) -> rusqlite::Result<Option<Duplicate>> {
@@ -38,12 +42,10 @@ pub(super) fn find(connection: &Connection, event: &NewEvent) -> rusqlite::Resul
     let (Some(id), Some(provider), "captured") = (&checked.provider_event_id, &checked.provider, event.origin) else {
         return Ok(None);
     };
-    let mirror = event.hand_over == HandOver::Copy;
+    let (mirror, kind, own) = (event.hand_over == HandOver::Copy, &checked.event_type, &event.head.id);
     let first = connection
-        .prepare_cached(&format!("SELECT seq {SAME} AND id <> ?7 ORDER BY seq LIMIT 1"))?
-        .query_row(params![id, provider, event.relay, event.endpoint, event.project, mirror, event.head.id], |r| {
-            r.get(0)
-        })
+        .prepare_cached(&format!("SELECT seq {SAME} AND id <> ?8 ORDER BY seq LIMIT 1"))?
+        .query_row(params![id, provider, event.relay, event.endpoint, event.project, mirror, kind, own], |r| r.get(0))
         .optional()?;
     let Some(of) = first else { return Ok(None) };
     // An event that nobody vouches for gets no answer of another's, and takes none away from one that is vouched for.
@@ -60,12 +62,23 @@ pub(super) fn find(connection: &Connection, event: &NewEvent) -> rusqlite::Resul
     // The answer of another target is none of this one's, and of one that was not kept whole the rest is lacking.
     let answer = connection
         .prepare_cached(&format!(
-            "SELECT event, n FROM (SELECT seq {SAME} AND id <> ?7 AND {vouched} ORDER BY seq LIMIT {LOOKED_AT})
+            "SELECT event, n FROM (SELECT seq {SAME} AND id <> ?8 AND sha256 = ?9 AND {vouched} ORDER BY seq LIMIT {LOOKED_AT})
              JOIN attempts ON event = seq
-             WHERE status BETWEEN 200 AND 299 AND error IS NULL AND kept = size AND target = ?8 ORDER BY event, n LIMIT 1"
+             WHERE status BETWEEN 200 AND 299 AND error IS NULL AND kept = size AND target = ?10 ORDER BY event, n LIMIT 1"
         ))?
         .query_row(
-            params![id, provider, event.relay, event.endpoint, event.project, mirror, event.head.id, event.target],
+            params![
+                id,
+                provider,
+                event.relay,
+                event.endpoint,
+                event.project,
+                mirror,
+                kind,
+                own,
+                event.sha256,
+                event.target
+            ],
             |r| Ok((r.get(0)?, r.get(1)?)),
         )
         .optional()?;
@@ -79,10 +92,19 @@ pub fn duplicates_of(connection: &Connection, row: &EventRow) -> rusqlite::Resul
     }
     connection
         .prepare_cached(&format!(
-            "SELECT seq {SAME} AND seq > ?7 AND ?6 = (SELECT mirror FROM events WHERE seq = ?7) ORDER BY seq LIMIT {LISTED}"
+            "SELECT seq {SAME} AND seq > ?8 AND ?6 = (SELECT mirror FROM events WHERE seq = ?8) ORDER BY seq LIMIT {LISTED}"
         ))?
         .query_map(
-            params![row.provider_event_id, row.provider, row.relay, row.endpoint, row.project, false, row.seq],
+            params![
+                row.provider_event_id,
+                row.provider,
+                row.relay,
+                row.endpoint,
+                row.project,
+                false,
+                row.event_type,
+                row.seq
+            ],
             |r| r.get(0),
         )?
         .collect()
@@ -170,7 +192,8 @@ mod tests {
 
     #[tokio::test]
     async fn another_sender_endpoint_or_origin_makes_no_duplicate() {
-        let changes: [fn(&mut NewEvent); 7] = [
+        let changes: [fn(&mut NewEvent); 8] = [
+            |e| e.checked.event_type = Some("charge.failed".into()),
             |e| e.endpoint = "other".into(),
             |e| e.project = "/q".into(),
             |e| e.checked.provider = Some("github".into()),
@@ -207,6 +230,10 @@ mod tests {
         // Handed over again, it stays settled.
         let again = NewEvent { hand_over: HandOver::Queued, ..event(4, "valid") };
         assert_eq!(kept.record(again).await.handled, Handled::Known { owed: false });
+        // The same id may be that of what two events are about.
+        let another = NewEvent { sha256: [1; 32], ..event(6, "valid") };
+        let another = kept.record(another).await.duplicate;
+        assert_eq!(another, Some(Duplicate { of: 1, answer: None }));
         let off = NewEvent { dedupe: false, ..event(5, "valid") };
         assert_eq!(answer(kept.record(off).await), None);
     }

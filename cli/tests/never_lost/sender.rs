@@ -28,9 +28,10 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Events are told apart by their bodies.
+    /// Events are told apart by their bodies; duplicates have one, unless their sizes differ.
     pub fn start(world: &Program, relay: Option<u16>, number: usize, size: usize, sent: Sent, pulse: &Pulse) -> Self {
-        let mut text = format!("event {number} ").into_bytes();
+        let of = if sent == Sent::Duplicates { number / 4 } else { number };
+        let mut text = format!("event {of} ").into_bytes();
         text.resize(text.len().max(size), b'.');
         let body = match sent {
             Sent::Events | Sent::Duplicates => text,
@@ -38,10 +39,9 @@ impl Sender {
         };
         let fields = match sent {
             Sent::Events | Sent::Handshakes => String::new(),
-            Sent::Duplicates => format!(
-                "webhook-id: msg_{}\r\nwebhook-timestamp: 1780000000\r\nwebhook-signature: v1,c2lnbmVk\r\n",
-                number / 4
-            ),
+            Sent::Duplicates => {
+                format!("webhook-id: msg_{}\r\nwebhook-timestamp: 1780000000\r\nwebhook-signature: v1,c2lnbmVk\r\n", of)
+            }
         };
         let heard = Arc::new(Mutex::new(Heard::Waiting));
         let (whole, noted, pulse) = (body.clone(), heard.clone(), pulse.clone());

@@ -94,6 +94,29 @@ fn what_failed_or_is_under_way_settles_nothing() {
     assert_eq!(listen.event(4)["duplicate_of"], 1);
 }
 
+/// Many providers have no id of events, only of what they are about.
+#[test]
+fn another_event_about_the_same_thing_is_never_answered_from_the_first() {
+    let (hook, app) = (Hook::new(), App::new());
+    let listen = hook.listen(["--forward-to", &app.url(), "--dedupe"]);
+    let fields: [(&str, &[u8]); 2] =
+        [("X-Twilio-Signature", b"bm90aGluZw=="), ("Content-Type", b"application/x-www-form-urlencoded")];
+    // The last one is sent again.
+    let status = |status: &str, more: &str| format!("MessageSid=SM1&MessageStatus={status}&AccountSid=AC1{more}");
+    let all =
+        [status("sent", ""), status("delivered", ""), status("delivered", "&Note=1"), status("delivered", "&Note=1")];
+    for (n, body) in all.iter().enumerate() {
+        assert_eq!(request("POST", &listen.url(), &fields, body).status, 200);
+        listen.wait_for_type("event", n + 1);
+        listen.wait_for_type("attempt", (n + 1).min(3));
+    }
+    let got: Vec<String> = app.requests().iter().map(|r| String::from_utf8_lossy(&r.body).into_owned()).collect();
+    assert_eq!(got, all[..3]);
+    let links: Vec<_> = (1..=4).map(|n| listen.event(n)["duplicate_of"].clone()).collect();
+    assert_eq!(links, [json!(null), json!(null), json!(2), json!(2)]);
+    assert_eq!(hook.event_state(4), "deduped");
+}
+
 #[test]
 fn a_duplicate_with_a_wrong_signature_is_forwarded() {
     let (hook, app) = (Hook::new().with_env("SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), App::new());

@@ -90,7 +90,7 @@ pub struct ListenArgs {
     /// Forward at most the N oldest of what is owed; hold the rest
     #[arg(long, value_name = "N")]
     pub max_backlog: Option<usize>,
-    /// Answer a provider's duplicate of an event that the app took already, and do not forward it
+    /// Answer an event that the provider sends again, unchanged, as your app answered it, and do not forward it
     #[arg(long, conflicts_with = "mirror")]
     pub dedupe: bool,
     /// Listen beside another listener: copies of live events, no answer to senders
