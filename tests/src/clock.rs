@@ -16,14 +16,19 @@ impl Default for Clock {
     }
 }
 
+/// The wrapper knows where its library is.
+fn library() -> Option<String> {
+    let output = Command::new("faketime").args(["-f", "+0", "env"]).output().expect("faketime is installed");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().find_map(|l| l.strip_prefix("LD_PRELOAD=").map(str::to_owned))
+}
+
 impl Clock {
     /// Right, at first.
     pub fn new() -> Self {
-        // The wrapper knows where its library is.
-        let output = Command::new("faketime").args(["-f", "+0", "env"]).output().expect("faketime is installed");
-        let text = String::from_utf8(output.stdout).unwrap();
-        let library = text.lines().find_map(|l| l.strip_prefix("LD_PRELOAD=")).expect("faketime preloads its library");
-        let clock = Self { dir: TempDir::with_prefix("hook-clock-").unwrap(), library: library.to_owned() };
+        // A wrapper that was killed leaves its number taken, and one that gets the same number fails.
+        let library = (0..10).find_map(|_| library()).expect("faketime preloads its library");
+        let clock = Self { dir: TempDir::with_prefix("hook-clock-").unwrap(), library };
         clock.set("+0");
         clock
     }

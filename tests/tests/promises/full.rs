@@ -150,7 +150,8 @@ fn a_cli_with_a_full_disk_stops_and_loses_nothing() {
 #[track_caller]
 fn assert_stops_for_want_of_room(listen: &Listen) {
     assert_eq!(listen.exit_code(), Some(3), "{}", listen.stdout.text());
-    let said = listen.wait_for("`error`", |r| r["type"] == "error");
+    // Writes that came behind the one that failed may be told of first.
+    let said = listen.wait_for("what stopped it", |r| r["type"] == "error" && r["fatal"] == true);
     assert!(said["message"].as_str().unwrap().contains("the disk is full"), "{said}");
 }
 
