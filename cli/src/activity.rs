@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::journal::{Attempt, EventRow};
 use crate::provider::Change;
+use crate::provider::check::Handed;
 use crate::provider::sender::Judgement;
 
 #[derive(Debug, Clone)]
@@ -151,8 +152,8 @@ pub struct App {
 pub enum Handshake {
     /// hook has no answer for when the app has none: what is lacking.
     Unanswerable(String),
-    /// The provider handed over a secret, which is kept. As it may be shown.
-    Secret { shown: String },
+    /// The provider handed over a secret: whether it is kept.
+    Secret(Handed),
     /// It could not be kept, and why.
     SecretLost(String),
 }

@@ -66,9 +66,9 @@ pub struct EndpointEntry {
     /// The environment variables that hold its secrets.
     #[serde(default, alias = "secret_env")]
     pub secret_env: OneOrMany,
-    /// What its scheme needs besides.
+    /// What its scheme needs besides: a value, or `env:NAME`.
     #[serde(default)]
-    pub param: BTreeMap<String, String>,
+    pub param: BTreeMap<String, crate::param::Value>,
     #[serde(default)]
     pub header: OneOrMany,
     #[serde(default, alias = "host_header")]

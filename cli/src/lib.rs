@@ -19,6 +19,7 @@ pub mod header_arg;
 pub mod journal;
 pub mod json;
 pub mod output;
+pub mod param;
 pub mod platform;
 pub mod prefilter;
 pub mod provider;

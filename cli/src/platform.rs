@@ -40,12 +40,25 @@ pub fn private_file(path: &Path) -> io::Result<File> {
 pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     private_dir(dir)?;
-    let new = path.with_extension(format!("{}.new", std::process::id()));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
+    put_in_place(path, content, 0o600)?;
     File::open(dir)?.sync_all()
+}
+
+/// Writes a file of its own beside a path, never one that is there already, and moves it into the place.
+fn put_in_place(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{:016x}.new", rand::random::<u64>()));
+    let new = path.with_file_name(name);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    let placed = file
+        .write_all(content)
+        .and_then(|()| file.set_permissions(std::fs::Permissions::from_mode(mode)))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&new, path));
+    if placed.is_err() {
+        let _ = std::fs::remove_file(&new);
+    }
+    placed
 }
 
 /// A private file in a directory of its own that nobody else can enter, for as long as it lives.
@@ -91,14 +104,7 @@ impl Drop for PrivateTemp {
 /// Replaces a file in one step and leaves it as open to others as it was; a new one is private.
 pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let mode = std::fs::metadata(path).map_or(0o600, |data| data.permissions().mode() & 0o777);
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let new = path.with_file_name(name);
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(content)?;
-    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)
+    put_in_place(path, content, mode)
 }
 
 /// Whether git leaves a file alone; `None` when it is in no repository, or there is no git.
@@ -280,6 +286,23 @@ broken
         assert_eq!(on("/home/u/my files/hook").as_deref(), Some("nfs4"));
         assert_eq!(on("/srv").as_deref(), Some("fuse.sshfs"));
         assert_eq!(mounted(b"", Path::new("/")), None);
+    }
+
+    #[test]
+    fn a_file_is_replaced_in_one_step_and_through_no_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("secrets.toml"), dir.path().join("other"));
+        std::fs::write(&other, "theirs").unwrap();
+        // Where it used to write first.
+        let planted = dir.path().join(format!("secrets.{}.new", std::process::id()));
+        std::os::unix::fs::symlink(&other, &planted).unwrap();
+        write_private(&path, b"ours").unwrap();
+        assert_eq!((std::fs::read(&path).unwrap(), std::fs::read(&other).unwrap()), (b"ours".into(), b"theirs".into()));
+        assert!(is_private(&path).unwrap() && planted.is_symlink());
+        // Nothing is left behind of what fails.
+        std::fs::create_dir(dir.path().join("a_directory")).unwrap();
+        write_private(&dir.path().join("a_directory"), b"ours").unwrap_err();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 4);
     }
 
     #[test]

@@ -79,10 +79,12 @@ fn answer(
     let scope = Scope {
         secret: key.as_ref().map(|key| &*key.bytes),
         secret_id: key.as_ref().and_then(|key| key.name),
+        only: form.only.as_ref(),
         ..*scope
     };
     let lacking = |error: crate::recipe::template::Lacking<'_>| match &scope.secret {
         None => "no secret is known".to_owned(),
+        Some(_) if error.0.find(&scope).is_some() => format!("{} is not as {} sends it", error.0, recipe.name),
         Some(_) => error.to_string(),
     };
     let body = respond.body.text(&scope).map_err(lacking)?;

@@ -2,7 +2,9 @@
 
 use std::sync::OnceLock;
 
-use hook_providers::{Answer, Catalog, Handshake, Known, Outcome, Recipe, Request, Secret, answer_handshake, identify};
+use hook_providers::{
+    Answer, Catalog, Handshake, Known, Outcome, Recipe, Request, Secret, answer_handshake, identify, sign,
+};
 
 fn catalog() -> &'static Catalog {
     static CATALOG: OnceLock<Catalog> = OnceLock::new();
@@ -116,6 +118,16 @@ fn answer(slug: &str, method: &str, url: &str, headers: &[(&str, &str)], body: &
     answer_handshake(recipe, &Request::new(method, url, &headers, body.as_bytes()), &known, 0)
 }
 
+/// Zoom's question, signed as its library demands.
+fn zoom(token: &str) -> Option<Handshake> {
+    let (url, recipe) = ("https://h.example/in", catalog().get("zoom").expect("it is shipped"));
+    let body = serde_json::json!({"event": "endpoint.url_validation", "payload": {"plainToken": token}}).to_string();
+    let known = Known { secrets: &[Secret { label: "zoom", value: "secret" }], ..Known::default() };
+    let signed = sign(recipe, &Request::new("POST", url, &[], body.as_bytes()), &known, 0).expect("it signs");
+    let headers: Vec<(&str, &str)> = signed.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    answer("zoom", "POST", url, &headers, &body)
+}
+
 fn body_of(handshake: Option<Handshake>) -> Option<String> {
     String::from_utf8(handshake?.answer?.body).ok()
 }
@@ -127,10 +139,9 @@ fn handshakes_are_answered_in_the_providers_form() {
         body_of(answer("slack", "POST", url, &[], r#"{"type":"url_verification","challenge":"3eZ"}"#)).as_deref(),
         Some("3eZ")
     );
-    let zoom =
-        answer("zoom", "POST", url, &[], r#"{"event":"endpoint.url_validation","payload":{"plainToken":"q\"9"}}"#);
+    let zoom = zoom("qgg8vlvZRS6UYooatFL8Aw");
     let zoom: serde_json::Value = serde_json::from_str(&body_of(zoom).expect("an answer")).expect("it is JSON");
-    assert_eq!(zoom["plainToken"], "q\"9");
+    assert_eq!(zoom["plainToken"], "qgg8vlvZRS6UYooatFL8Aw");
     assert_eq!(zoom["encryptedToken"].as_str().map(str::len), Some(64));
     let meta = "https://h.example/in?hub.mode=subscribe&hub.verify_token=tok&hub.challenge=115";
     assert_eq!(body_of(answer("meta", "GET", meta, &[], "")).as_deref(), Some("115"));
@@ -160,6 +171,55 @@ fn handshakes_are_answered_in_the_providers_form() {
     assert_eq!(notion.secret.as_deref(), Some("secret_t"));
     assert!(answer("trello", "HEAD", url, &[], "").and_then(|h| h.answer).is_some());
     assert_eq!(answer("slack", "POST", url, &[], r#"{"type":"event_callback"}"#), None);
+}
+
+#[test]
+fn an_answer_is_never_the_signature_of_an_event() {
+    // What each provider signs, as the challenge of somebody who wants it signed.
+    let forged = r#"{"event":"meeting.started"}"#;
+    let url = "https://h.example/in";
+    for token in [format!("v0:1780000000:{forged}").as_str(), forged, "", "a".repeat(65).as_str()] {
+        let handshake = zoom(token).expect("it is a handshake");
+        assert_eq!(handshake.answer, None, "{token}");
+        assert!(handshake.lacking.is_some_and(|why| why.ends_with("not as Zoom sends it")), "{token}");
+    }
+    // Zoom signs its question, and its library asks for that.
+    let unsigned = r#"{"event":"endpoint.url_validation","payload":{"plainToken":"qgg8vlvZRS6UYooatFL8Aw"}}"#;
+    let unsigned = answer("zoom", "POST", url, &[], unsigned).and_then(|h| h.answer).expect("an answer");
+    assert_eq!((unsigned.status, unsigned.body.len()), (401, 0));
+    for (slug, query) in [
+        ("twitter", "crc_token=%7B%22tweet_create_events%22%3A%5B%5D%7D"),
+        ("twitter", "crc_token="),
+        ("braintree", "bt_challenge=PG4%2BPGtpbmQ%2BY2hlY2s8L2tpbmQ%2BPC9uPg%3D%3D"),
+        ("braintree", "bt_challenge=20f9f8ed05f77439fe955c977e4c8a53%0A"),
+    ] {
+        let handshake = answer(slug, "GET", &format!("{url}?{query}"), &[], "").expect("it is a handshake");
+        assert_eq!((handshake.answer, handshake.lacking.is_some()), (None, true), "{slug} {query}");
+    }
+}
+
+#[test]
+fn an_answer_gives_nothing_away() {
+    let recipe = |guard: &str, body: &str| {
+        let handshake = format!("when = \"query:c\"\n{guard}\nrespond = {{ status = 200, body = \"{body}\" }}");
+        Recipe::parse("mine", &format!("name = \"Mine\"\n[[handshake]]\n{handshake}\n"))
+    };
+    let only = r#"only = "[a-z]{1,9}""#;
+    for (guard, body, line, problem) in [
+        ("", "{query:c|hmac-sha256|hex}", 5, "needs `only` or `verified`"),
+        (only, "{secret}", 5, "cannot hold this: secret"),
+        ("verified = true", "{secret|sha256|hex}", 5, "cannot hold this: secret"),
+        (only, "[a{param:key}]", 5, "cannot hold this: key"),
+        ("only = \"[ -~]{1,9}\"", "{query:c}", 4, "lets through more"),
+    ] {
+        let error = recipe(guard, body).expect_err(body);
+        assert_eq!(error.line, line, "{error}");
+        assert!(error.problem.contains(problem), "{error}");
+    }
+    for (guard, body) in [(only, "{query:c|hmac-sha256|hex}"), ("verified = true", "{query:c|hmac-sha256}"), ("", "x")]
+    {
+        assert!(recipe(guard, body).is_ok(), "{guard} {body}");
+    }
 }
 
 #[test]

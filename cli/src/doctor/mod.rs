@@ -8,6 +8,7 @@ mod journal;
 mod limits;
 mod port;
 mod private;
+mod recipes;
 mod relay;
 mod secrets;
 mod tracked;
@@ -41,6 +42,7 @@ pub async fn examine(subject: &Subject, tell: &mut dyn FnMut(Finding)) {
     let journal = journal::check(subject, tell).await;
     private::check(subject, tell);
     secrets::check(subject, tell);
+    recipes::check(subject, tell);
     limits::check(tell);
     relay::login(tell);
     let reached = relay::check(subject, tell).await;
@@ -74,6 +76,7 @@ mod tests {
             journal::tests::all(),
             private::tests::all(),
             secrets::tests::all(),
+            recipes::tests::all(),
             tracked::tests::all(),
             limits::tests::all(),
             relay::tests::all(),

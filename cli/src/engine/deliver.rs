@@ -289,7 +289,12 @@ pub(super) fn record_end(
     state: Option<State>,
     heard: Heard,
 ) -> impl Future<Output = ()> + use<> {
-    let (lane, row) = (lane.clone(), row.clone());
+    let lane = lane.clone();
+    // What is shown of a question is that it was answered.
+    let row = match state {
+        Some(State::Handshake) => Arc::new(EventRow { state: State::Handshake, ..EventRow::clone(row) }),
+        _ => row.clone(),
+    };
     let begun = NewAttempt {
         kind,
         target: row.target.clone().unwrap_or_else(|| lane.client.target.to_string()),

@@ -10,6 +10,7 @@ use super::Engine;
 use super::endpoint::Endpoint;
 use crate::activity::{Activity, Handshake};
 use crate::journal::EventRow;
+use crate::provider::check::Handed;
 use crate::session::{Head, Replier};
 
 /// A secret is one word of such a length: this is the sender's text.
@@ -62,20 +63,30 @@ impl Question {
 }
 
 impl Engine {
-    /// What follows from a question, whoever answers it. A secret that comes with it is kept before anything signed with it can come.
-    pub(super) async fn question_came(&self, endpoint: &Endpoint, row: &Arc<EventRow>, question: &Question) {
+    /// What follows from a question, whoever answers it. Nothing waits for the disk on which a secret is kept.
+    pub(super) fn question_came(self: &Arc<Self>, endpoint: &Endpoint, row: &Arc<EventRow>, question: &Question) {
         let say = |what| self.emit(Activity::Handshake { event: row.clone(), what });
         if let Some(lacking) = &question.handshake.lacking {
             say(Handshake::Unanswerable(lacking.clone()));
         }
         let is_word = |v: &String| SECRET_LENGTH.contains(&v.len()) && v.bytes().all(|b| b.is_ascii_graphic());
         let Some(value) = question.handshake.secret.clone().filter(is_word) else { return };
-        let (checker, name, slug) = (self.checker.clone(), endpoint.name.clone(), row.provider.clone());
-        let keep = move || checker.keep_handed(&name, slug.as_deref().unwrap_or_default(), &value);
-        match tokio::task::spawn_blocking(keep).await {
-            Ok(Ok(Some(secret))) => say(Handshake::Secret { shown: secret.shown() }),
-            Ok(Err(failure)) => say(Handshake::SecretLost(failure.what)),
-            Ok(Ok(None)) | Err(_) => {}
-        }
+        let Some(provider) = row.provider.clone() else { return };
+        let Ok(turn) = self.keeping.clone().try_acquire_owned() else {
+            return say(Handshake::SecretLost("too many come at once.".to_owned()));
+        };
+        let (engine, row) = (self.clone(), row.clone());
+        let (name, pinned) = (endpoint.name.clone(), endpoint.options.provider.clone());
+        tokio::spawn(async move {
+            let checker = engine.checker.clone();
+            let keep = move || checker.keep_handed(&name, pinned.as_deref(), &provider, &value);
+            let what = match tokio::task::spawn_blocking(keep).await {
+                Ok(Ok(Handed::Known)) | Err(_) => return,
+                Ok(Ok(handed)) => Handshake::Secret(handed),
+                Ok(Err(failure)) => Handshake::SecretLost(failure.what),
+            };
+            engine.emit(Activity::Handshake { event: row, what });
+            drop(turn);
+        });
     }
 }

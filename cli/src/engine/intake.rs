@@ -161,11 +161,13 @@ impl Engine {
                     self.counts.came_while_away.fetch_add(1, Ordering::AcqRel);
                 }
                 let body = memory.map_or(EventBody::Journal(BodyKey::Event(row.seq), kept), EventBody::Memory);
-                if let Some(question) = &question {
-                    self.question_came(endpoint, &row, question).await;
-                }
+                let (asked, came) = (question.clone(), row.clone());
                 let fresh = Fresh { row, body, attempt, question, duplicate: recorded.duplicate };
-                self.fresh(endpoint, plan, incoming, fresh).await
+                let delivery = self.fresh(endpoint, plan, incoming, fresh).await;
+                if let Some(question) = &asked {
+                    self.question_came(endpoint, &came, question);
+                }
+                delivery
             }
             handled => {
                 plan.give_up(incoming.id);

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hook_providers::Recipe;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 pub use endpoint::{Endpoint, Options, Way};
 pub use intake::{Body, Incoming};
@@ -30,6 +30,9 @@ use crate::journal::{EventRow, Journal, JournalError};
 use crate::provider::Checker;
 use explain::Explaining;
 use memory::Memory;
+
+/// Secrets that providers hand over are kept so many at once; each waits for a file.
+const KEEPING: usize = 8;
 
 /// What everything in the engine shares.
 pub struct Engine {
@@ -45,6 +48,8 @@ pub struct Engine {
     /// For large bodies.
     pub memory: Memory,
     explaining: Explaining,
+    /// Secrets that are being kept: so many at once.
+    keeping: Arc<Semaphore>,
     counts: Counts,
 }
 
@@ -74,6 +79,7 @@ impl Engine {
             bodies,
             memory: Memory::new(),
             explaining: Explaining::new(),
+            keeping: Arc::new(Semaphore::new(KEEPING)),
             counts: Counts::default(),
         })
     }

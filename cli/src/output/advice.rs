@@ -5,7 +5,8 @@ mod signature;
 use std::time::Duration;
 
 use crate::activity::{Handshake, Heard};
-use crate::journal::{Attempt, EventRow};
+use crate::journal::{Attempt, EventRow, State};
+use crate::provider::check::Handed;
 use crate::provider::sender::Judgement;
 use crate::sanitize::{cut, sanitize, sanitize_bytes};
 use crate::target::Target;
@@ -30,6 +31,12 @@ pub fn on(row: &EventRow, attempt: &Attempt, body: &[u8], heard: Heard, judgemen
     let detail = attempt.detail.as_deref().unwrap_or("no answer");
     match attempt.error.as_deref() {
         None => {}
+        // hook answered in the app's place, which is all that the sender wanted.
+        Some("connection_refused" | "unreachable" | "connect_timeout" | "no_host" | "tls")
+            if row.state == State::Handshake =>
+        {
+            return None;
+        }
         Some("connection_refused" | "unreachable" | "connect_timeout" | "no_host" | "tls") => {
             let then = match heard {
                 Heard::Queued => "The sender got 200 from hook; it is forwarded when your app is up.".to_owned(),
@@ -144,10 +151,28 @@ pub fn on_handshake(row: &EventRow, what: &Handshake) -> Advice {
             ),
             format!("hook secret set {provider}"),
         ),
-        Handshake::Secret { shown } => (
-            format!("{provider} handed over a secret ({}). It is kept for \"{endpoint}\".", sanitize(shown)),
-            format!("if you registered nothing just now: hook secret remove {endpoint}/{provider}"),
-        ),
+        Handshake::Secret(handed) => {
+            let said = |shown: &str, what: &str| format!("{provider} handed over a secret ({}){what}", sanitize(shown));
+            let set = format!(
+                "hook secret set {endpoint}/{provider}      (if you registered it just now: hook show {} has it)",
+                row.seq
+            );
+            match handed {
+                Handed::Known => {
+                    (format!("{provider} handed over a secret that was known."), "hook secret list".to_owned())
+                }
+                Handed::Kept { shown } => (
+                    said(shown, &format!(". It is kept for \"{endpoint}\".")),
+                    format!("if you registered nothing just now: hook secret remove {endpoint}/{provider}"),
+                ),
+                Handed::Unasked { shown } => (said(shown, ". Anybody can send one, so it is not kept."), set),
+                Handed::Given { shown } => (said(shown, ". You gave another, so it is not kept."), set),
+                Handed::Full { shown } => (
+                    said(shown, ". It is not kept: too many came before it."),
+                    format!("hook secret remove {endpoint}/{provider}, then register again"),
+                ),
+            }
+        }
         Handshake::SecretLost(why) => (
             format!("{provider} handed over a secret, and it could not be kept: {}", sanitize(why)),
             format!("hook show {}", row.seq),

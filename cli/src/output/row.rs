@@ -16,7 +16,9 @@ pub fn attempt_line(row: &EventRow, attempt: &Attempt, paint: Paint) -> String {
 /// The same with a time of its own, as lists in order of arrival need it.
 pub fn attempt_line_at(row: &EventRow, attempt: &Attempt, at: u64, paint: Paint) -> String {
     let status = attempt.status.map_or("---".to_owned(), |s| s.to_string());
+    let by_hook = attempt.status.is_none() && row.state == State::Handshake;
     let took = match (attempt.status, attempt.error.as_deref()) {
+        _ if by_hook => "answered".to_owned(),
         (Some(_), Some("answer_broken")) => "broken".to_owned(),
         (_, Some("timeout")) => "timeout".to_owned(),
         (Some(_), _) => attempt.ms.map_or_else(String::new, |ms| format!("{ms} ms")),
@@ -32,7 +34,8 @@ pub fn attempt_line_at(row: &EventRow, attempt: &Attempt, at: u64, paint: Paint)
         other => format!("{other} "),
     };
     let word = word + signed_word(attempt);
-    line(row, at, &paint.ink(ink, status), &took, &word, paint)
+    let status = if by_hook { status } else { paint.ink(ink, status) };
+    line(row, at, &status, &took, &word, paint)
 }
 
 /// That an attempt was not signed as its event came.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::advice::Advice;
 use super::row::mark;
 use crate::activity::{Endpoint, Sender};
-use crate::journal::EventRow;
+use crate::journal::{EventRow, State};
 use crate::provider::Signature;
 use crate::sanitize::sanitize;
 use crate::text;
@@ -143,7 +143,8 @@ impl Notes {
         };
         let seq = row.seq;
         match row.verdict.as_deref() {
-            Some("unsigned") => note(
+            // A question needs no signature, and nothing follows from it.
+            Some("unsigned") if row.state != State::Handshake => note(
                 "unsigned",
                 format!("unsigned: {}. Anyone can send this.", sanitize(&signature.text)),
                 format!("hook explain {seq}"),

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::secrets::{Given, Said};
 use crate::config::{EndpointEntry, ProjectFile};
+use crate::param::Param;
 use crate::platform;
 
 #[derive(Debug, Clone, Default, Args)]
@@ -16,9 +17,9 @@ pub struct ProviderArgs {
     /// The environment variable that holds the signing secret (repeatable)
     #[arg(long, value_name = "NAME")]
     pub secret_env: Vec<String>,
-    /// What a scheme needs besides the secret, e.g. webhook_id=… (repeatable)
-    #[arg(long = "param", value_name = "KEY=VALUE", value_parser = param)]
-    pub params: Vec<(String, String)>,
+    /// What a scheme needs besides the secret, e.g. webhook_id=…, or token=env:NAME from a variable (repeatable)
+    #[arg(long = "param", value_name = "KEY=VALUE", value_parser = Param::parse)]
+    pub params: Vec<Param>,
     /// A file of environment variables to look in before .env (repeatable)
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
@@ -45,13 +46,6 @@ impl ProviderArgs {
 
 /// What hook.toml says of one endpoint's secrets.
 pub fn said(entry: &EndpointEntry) -> Said {
-    let params = entry.param.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let params = entry.param.iter().map(|(name, value)| Param { name: name.clone(), value: value.clone() }).collect();
     Said { variables: entry.secret_env.clone().into_vec(), params }
-}
-
-fn param(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("a param is KEY=VALUE".to_owned()),
-    }
 }

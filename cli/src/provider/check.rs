@@ -22,6 +22,28 @@ pub struct Checker {
 /// Files of secrets are looked at no more often than this while events come.
 pub const LOOK: Duration = Duration::from_secs(1);
 
+/// What became of a secret that a provider handed over; `shown` as it may be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handed {
+    /// It was there before.
+    Known,
+    Kept {
+        shown: String,
+    },
+    /// Not kept: nobody said that this provider sends to this endpoint.
+    Unasked {
+        shown: String,
+    },
+    /// Not kept: the person gave another.
+    Given {
+        shown: String,
+    },
+    /// Not kept: there are as many as may be.
+    Full {
+        shown: String,
+    },
+}
+
 /// The event that is asked about.
 #[derive(Clone, Copy)]
 pub struct Asked<'a> {
@@ -116,15 +138,31 @@ impl Checker {
         self.secrets.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a secret that a provider handed over to an endpoint, beside those that are there. `None`: it was known.
-    pub fn keep_handed(&self, endpoint: &str, provider: &str, value: &str) -> Result<Option<Secret>, Failure> {
-        let Some(recipe) = self.providers.get(provider) else { return Ok(None) };
-        let Some(kept) = self.secrets().handed(endpoint, recipe, value) else { return Ok(None) };
+    /// Keeps a secret that a provider handed over to an endpoint. Anybody can hand one over, so it is kept only where the
+    /// provider is pinned and the person gave none.
+    pub fn keep_handed(
+        &self,
+        endpoint: &str,
+        pinned: Option<&str>,
+        provider: &str,
+        value: &str,
+    ) -> Result<Handed, Failure> {
+        let Some(recipe) = self.providers.get(provider) else { return Ok(Handed::Known) };
+        let Some(kept) = self.secrets().handed(endpoint, recipe, value) else { return Ok(Handed::Known) };
+        let shown = hook_providers::Secret { label: provider, value }.shown();
+        if pinned != Some(provider) {
+            return Ok(Handed::Unasked { shown });
+        }
+        if self.secrets().is_given(endpoint, recipe) {
+            return Ok(Handed::Given { shown });
+        }
         // Events are checked with the others meanwhile.
-        Store::keep_handed(kept)?;
+        if !Store::keep_handed(kept)? {
+            return Ok(Handed::Full { shown });
+        }
         let store = Store::read()?;
         self.secrets_mut().take(store);
-        Ok(self.secrets().of(endpoint, recipe).into_iter().find(|s| s.value == value))
+        Ok(Handed::Kept { shown })
     }
 
     /// Gathers what is known about an event, and hands it on.
@@ -138,6 +176,7 @@ impl Checker {
         let others = found.recipe.map(|r| secrets.others(asked.endpoint, r)).unwrap_or_default();
         let known: Vec<_> = of.iter().map(Secret::as_known).collect();
         let params = secrets.params(asked.endpoint);
+        let params: Vec<(&str, &str)> = params.iter().map(|(name, value)| (*name, &**value)).collect();
         then(&Case {
             providers: &self.providers,
             recipe: found.recipe,

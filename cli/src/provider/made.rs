@@ -78,12 +78,21 @@ fn with_variable(text: &str, variable: &str, value: &str) -> Option<String> {
     if text.lines().any(|l| set(l).is_some() && !is_empty(l)) {
         return None;
     }
-    let mut lines: Vec<&str> = text.lines().collect();
-    match lines.iter().position(|l| is_empty(l)) {
-        Some(at) => lines[at] = &line,
-        None => lines.push(&line),
+    // One line is spliced in; all others stay to the byte, their endings too.
+    let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let mut at = 0;
+    for whole in text.split_inclusive('\n') {
+        let bare = whole.strip_suffix('\n').unwrap_or(whole);
+        let bare = bare.strip_suffix('\r').unwrap_or(bare);
+        if is_empty(bare) {
+            let after = &text[at + bare.len()..];
+            let last = if after.is_empty() { ending } else { "" };
+            return Some(format!("{}{line}{after}{last}", &text[..at]));
+        }
+        at += whole.len();
     }
-    Some(lines.join("\n") + "\n")
+    let before = if text.is_empty() || text.ends_with('\n') { "" } else { ending };
+    Some(format!("{text}{before}{line}{ending}"))
 }
 
 #[cfg(test)]
@@ -99,6 +108,10 @@ mod tests {
         assert_eq!(with("export A_KEY=\"\" \n").as_deref(), Some("A_KEY=x/+=\n"));
         assert_eq!(with("A_KEY= # fill in\n").as_deref(), Some("A_KEY=x/+=\n"));
         assert_eq!(with("#A_KEY=old\nA_KEY_2=x\n").as_deref(), Some("#A_KEY=old\nA_KEY_2=x\nA_KEY=x/+=\n"));
+        let odd = "B=1\r\nC='2\n3'\n\r\n";
+        assert_eq!(with(odd), Some(format!("{odd}A_KEY=x/+=\r\n")));
+        assert_eq!(with("B=1\r\nA_KEY=\r\nC=2").as_deref(), Some("B=1\r\nA_KEY=x/+=\r\nC=2"));
+        assert_eq!(with("B=1\r\nA_KEY=").as_deref(), Some("B=1\r\nA_KEY=x/+=\r\n"));
         for set in ["A_KEY=y", " export A_KEY = 'y'\n", "A_KEY=\nA_KEY=y\n"] {
             assert_eq!(with(set), None, "{set}");
         }

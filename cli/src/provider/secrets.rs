@@ -4,6 +4,7 @@ mod change;
 mod env_file;
 mod store;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ use env_file::EnvFile;
 pub use store::{From, Kept, Store};
 
 use crate::failure::Failure;
+use crate::param::{Param, Value};
 use crate::platform;
 
 /// A secret of an endpoint and provider.
@@ -61,8 +63,7 @@ pub struct Given {
 pub struct Said {
     /// Variables that hold secrets, whatever the provider.
     pub variables: Vec<String>,
-    /// Params of schemes: `webhook_id=…`.
-    pub params: Vec<(String, String)>,
+    pub params: Vec<Param>,
 }
 
 /// All secrets that can be found for one project.
@@ -70,6 +71,8 @@ pub struct Secrets {
     project: PathBuf,
     given: Given,
     store: Store,
+    /// Its file could not be read when it had changed: what it held before still counts.
+    unreadable: bool,
     files: Vec<EnvFile>,
 }
 
@@ -114,13 +117,20 @@ impl Secrets {
             }
         }
         let files = paths.into_iter().map(EnvFile::read).collect();
-        let secrets = Self { project: project.to_owned(), given, store: Store::read()?, files };
-        if let Some(unset) = secrets.given.flags.variables.iter().find(|v| secrets.variable(v).next().is_none()) {
-            let shown = crate::sanitize::sanitize(unset);
-            return Err(Failure::usage(format!("neither the environment nor .env has a secret in {shown}."))
-                .next(format!("export {shown}=…, or hook secret set PROVIDER")));
+        let store = Store::read()?;
+        let secrets = Self { project: project.to_owned(), given, store, unreadable: false, files };
+        let unset = |name: &&String| secrets.variable(name).next().is_none();
+        if let Some(name) = secrets.given.flags.variables.iter().find(unset) {
+            return Err(nothing_in(name, "secret").next("hook secret set PROVIDER"));
         }
-        Ok(secrets)
+        let in_variables = secrets.given.flags.params.iter().filter_map(|param| match &param.value {
+            Value::Given(_) => None,
+            Value::Variable(name) => Some(name),
+        });
+        match in_variables.into_iter().find(unset) {
+            Some(name) => Err(nothing_in(name, "value for --param")),
+            None => Ok(secrets),
+        }
     }
 
     /// From now on this holds for an endpoint.
@@ -165,7 +175,6 @@ impl Secrets {
             add(named.label, named.value, named.source);
         }
         let kept = || self.store.of(&self.project, slug);
-        // Anybody can hand one over, so those come after what the person gave.
         let of_endpoint = |k: &&Kept| k.endpoint.as_deref() == Some(endpoint) && !endpoint.is_empty();
         for kept in kept().filter(|k| of_endpoint(k) && k.from != From::Handshake) {
             add(format!("{endpoint}/{slug}"), kept.value.clone(), kept.source());
@@ -179,10 +188,18 @@ impl Secrets {
         for kept in kept().filter(|k| k.endpoint.is_none()) {
             add(slug.clone(), kept.value.clone(), kept.source());
         }
-        for kept in kept().filter(|k| of_endpoint(k) && k.from == From::Handshake) {
-            add(format!("{endpoint}/{slug}"), kept.value.clone(), kept.source());
+        // Anybody can hand one over, so those count only where the person gave none.
+        if found.iter().all(|s| s.source == Source::Made) {
+            let handed = kept().filter(|k| of_endpoint(k) && k.from == From::Handshake);
+            found.extend(handed.map(|k| Secret { label: k.name(), value: k.value.clone(), source: k.source() }));
         }
         found
+    }
+
+    /// Whether the person gave a secret for an endpoint and provider.
+    pub fn is_given(&self, endpoint: &str, recipe: &Recipe) -> bool {
+        let is_given = |s: &Secret| !matches!(s.source, Source::Made | Source::Handshake);
+        self.all_of(endpoint, recipe).iter().any(is_given)
     }
 
     /// What was said about an endpoint, the most particular last.
@@ -193,19 +210,35 @@ impl Secrets {
     /// Kept ones that belong to other endpoints, and those that are not asked about: for telling that one of those made a
     /// signature.
     pub fn others(&self, endpoint: &str, recipe: &Recipe) -> Vec<Secret> {
-        let slug = &recipe.slug;
-        let others = self.store.of(&self.project, slug).filter_map(|kept| {
-            let theirs = kept.endpoint.as_deref().filter(|e| *e != endpoint)?;
-            Some(Secret { label: format!("{theirs}/{slug}"), value: kept.value.clone(), source: kept.source() })
+        let all = self.all_of(endpoint, recipe);
+        let others = self.store.of(&self.project, &recipe.slug).filter_map(|kept| {
+            let label = match kept.endpoint.as_deref()? {
+                theirs if theirs != endpoint => kept.name(),
+                // Handed over, where the person gave another.
+                _ if all.iter().all(|s| s.value != kept.value) => kept.source().to_string(),
+                _ => return None,
+            };
+            Some(Secret { label, value: kept.value.clone(), source: kept.source() })
         });
+        let others: Vec<Secret> = others.collect();
         let asked = self.of(endpoint, recipe);
-        let aside = self.all_of(endpoint, recipe).into_iter().filter(|s| asked.iter().all(|a| a.value != s.value));
-        others.chain(aside.map(|s| Secret { label: s.source.to_string(), ..s })).collect()
+        let aside = all.into_iter().filter(|s| asked.iter().all(|a| a.value != s.value));
+        others.into_iter().chain(aside.map(|s| Secret { label: s.source.to_string(), ..s })).collect()
     }
 
-    /// Values of what a scheme needs besides the secret.
-    pub fn params(&self, endpoint: &str) -> Vec<(&str, &str)> {
-        self.said(endpoint).flat_map(|said| &said.params).map(|(n, v)| (n.as_str(), v.as_str())).collect()
+    /// Values of what a scheme needs besides the secret; one in a variable that nothing sets is lacking.
+    pub fn params(&self, endpoint: &str) -> Vec<(&str, Cow<'_, str>)> {
+        let mut found = Vec::new();
+        for param in self.said(endpoint).flat_map(|said| &said.params) {
+            match &param.value {
+                Value::Given(text) => found.push((param.name.as_str(), Cow::Borrowed(text.as_str()))),
+                Value::Variable(variable) => {
+                    let value = self.variable(variable).next();
+                    found.extend(value.map(|(value, _)| (param.name.as_str(), Cow::Owned(value))));
+                }
+            }
+        }
+        found
     }
 
     /// Whether the file of a path sets a variable.
@@ -219,15 +252,16 @@ impl Secrets {
 
     /// How a secret would be kept that a provider hands over to an endpoint; `None` when it is known.
     pub fn handed(&self, endpoint: &str, recipe: &Recipe, value: &str) -> Option<Kept> {
-        let known = self.of(endpoint, recipe).iter().any(|s| s.value == value);
-        (!known).then(|| Kept {
+        let kept = Kept {
             project: Some(self.project.clone()),
             endpoint: Some(endpoint.to_owned()),
             provider: recipe.slug.clone(),
             value: value.to_owned(),
             from: From::Handshake,
             for_app: None,
-        })
+        };
+        let known = self.all_of(endpoint, recipe).iter().any(|s| s.value == value);
+        (!known && !self.store.all().contains(&kept)).then_some(kept)
     }
 
     /// Takes what the file of kept secrets holds now.
@@ -241,12 +275,44 @@ impl Secrets {
         let is_told = |name: &str| holds_secrets(name) || said.iter().any(|s| s.variables.iter().any(|v| v == name));
         let mut changes: Vec<Change> = self.files.iter_mut().flat_map(EnvFile::refresh).collect();
         changes.retain(|change| is_told(&change.name));
-        if self.store.has_changed()
-            && let Ok(store) = Store::read()
-        {
-            changes.extend(self.store.changes(&store));
-            self.store = store;
+        if self.store.has_changed() {
+            match Store::read() {
+                Ok(store) => {
+                    changes.extend(self.store.changes(&store));
+                    self.store = store;
+                    self.unreadable = false;
+                }
+                // What was read before still counts, which is said once.
+                Err(_) if std::mem::replace(&mut self.unreadable, true) => {}
+                Err(failure) => changes.push(Change::unreadable(&failure)),
+            }
         }
         changes
+    }
+}
+
+/// That a variable somebody named holds nothing. What does not look like the name of one may be the secret itself, which is
+/// not repeated.
+fn nothing_in(name: &str, what: &str) -> Failure {
+    let is_name = name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    if is_name {
+        return Failure::usage(format!("neither the environment nor .env has a {what} in {name}."))
+            .next(format!("export {name}=…"));
+    }
+    Failure::usage(format!("neither the environment nor .env has a {what} in the variable that is named."))
+        .next("export NAME=…, and give its NAME: what a variable holds is never an argument")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_the_secret_itself_is_not_repeated() {
+        let said = |name| nothing_in(name, "secret").to_string();
+        assert!(said("STRIPE_WEBHOOK_SECRET").contains("a secret in STRIPE_WEBHOOK_SECRET.\nnext: export STRIPE_"));
+        for secret in ["whsec_0123456789abcdef", "0123456789abcdef", "hush hush"] {
+            assert!(!said(secret).contains(secret), "{secret}");
+        }
     }
 }

@@ -30,7 +30,7 @@ impl Condition {
         } else {
             (text, Test::Exists)
         };
-        Ok(Condition { place: Selector::parse(place)?, test })
+        Ok(Condition { place: compared(place)?, test })
     }
 
     pub(crate) fn holds(&self, scope: &Scope<'_>) -> bool {
@@ -57,6 +57,42 @@ impl Condition {
             Test::Lacks => 0,
             Test::Exists => place,
             Test::Is(_) | Test::Begins(_) => place + 1,
+        }
+    }
+}
+
+/// The place before a comparison. One that there is not, as in `json:/live == false`, would be read as a part of the name.
+fn compared(place: &str) -> Result<Selector, String> {
+    let is_comparison = |word: &&str| word.chars().all(|c| "=!<>~^&|".contains(c));
+    if let Some(word) = place.split_whitespace().find(is_comparison) {
+        return Err(format!("\"{word}\" is not a comparison: there are =, ^= and a ! in front"));
+    }
+    if place.contains('=') {
+        return Err(format!("\"{place}\" has an = without spaces around it"));
+    }
+    Selector::parse(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_comparison_is_no_part_of_a_name() {
+        for (text, part) in [
+            ("json:/livemode == false", "\"==\" is not a comparison"),
+            ("json:/livemode != true", "\"!=\" is not a comparison"),
+            ("!json:/livemode =", "\"=\" is not a comparison"),
+            ("json:/amount > 3", "\">\" is not a comparison"),
+            ("header:user-agent ~ Acme", "\"~\" is not a comparison"),
+            ("json:/livemode=false", "without spaces"),
+            ("header:user-agent^= Acme", "without spaces"),
+        ] {
+            let error = Condition::parse(text).expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+        for text in ["json:/a b", "json:/x = a=b", "!header:x", "header:user-agent ^= Acme/ | Acme="] {
+            assert!(Condition::parse(text).is_ok(), "{text}");
         }
     }
 }

@@ -89,6 +89,7 @@ impl Filter {
         let owned = |text: String| Some(Cow::Owned(text.into_bytes()));
         match self {
             Filter::Digest(hash) => Some(Cow::Owned(hash.digest(&[value]))),
+            Filter::Hmac(_) if scope.only.is_some_and(|only| !only.fits(&value)) => None,
             Filter::Hmac(hash) => Some(Cow::Owned(hash.hmac(scope.secret?, &[value]))),
             Filter::Encode(encoding) => Some(Cow::Owned(encoding.encode(&value))),
             Filter::Crc32 => owned(crc32(&value).to_string()),

@@ -3,6 +3,7 @@
 pub(crate) mod condition;
 pub(crate) mod facts;
 pub(crate) mod filter;
+pub(crate) mod only;
 pub(crate) mod parse;
 pub(crate) mod selector;
 pub(crate) mod signature;
@@ -14,6 +15,7 @@ pub use facts::{BodyMac, Fact, Failure, Param, Retries, SecretFacts, Sender, Set
 
 use crate::scheme::Scheme;
 use condition::Condition;
+use only::Only;
 use selector::Selector;
 use template::Template;
 
@@ -62,6 +64,8 @@ pub(crate) struct HandshakeForm {
     pub(crate) capture_secret: Option<Selector>,
     /// Answered only when the signature is valid, for a provider that probes with bad ones.
     pub(crate) verified: bool,
+    /// What a value must look like to be signed for whoever asks.
+    pub(crate) only: Option<Only>,
 }
 
 #[derive(Clone, Debug)]

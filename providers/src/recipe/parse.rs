@@ -9,6 +9,8 @@ use toml::Spanned;
 
 use super::condition::Condition;
 use super::facts::{Fact, Failure, Param, Retries, SecretFacts, Sender, Setup, StatusClass, duration};
+use super::filter::Filter;
+use super::only::Only;
 use super::selector::Selector;
 use super::template::Template;
 use super::{EventPlaces, HandshakeForm, Recipe, RecipeError, Respond};
@@ -56,7 +58,9 @@ pub(super) fn recipe(slug: &str, text: &str) -> Result<Recipe, RecipeError> {
             .handshake
             .into_iter()
             .map(|h| {
-                let respond = h.respond.map(|r| respond(&source, r)).transpose()?;
+                let only = h.only.map(|only| source.one(&only, Only::parse)).transpose()?;
+                let guarded = h.verified || only.is_some();
+                let respond = h.respond.map(|r| respond(&source, r, guarded)).transpose()?;
                 let fetch = h.fetch.map(|f| Ok((source.one(&f.url, Selector::parse)?, f.hosts))).transpose()?;
                 let capture_secret = h.capture_secret.map(|s| source.one(&s, Selector::parse)).transpose()?;
                 Ok(HandshakeForm {
@@ -66,20 +70,39 @@ pub(super) fn recipe(slug: &str, text: &str) -> Result<Recipe, RecipeError> {
                     fetch,
                     capture_secret,
                     verified: h.verified,
+                    only,
                 })
             })
             .collect::<Result<_, _>>()?,
     })
 }
 
-fn respond(source: &Source<'_>, raw: RawRespond) -> Result<Respond, RecipeError> {
-    let header = |(name, value): (String, Spanned<String>)| Ok((name, source.one(&value, Template::parse)?));
+fn respond(source: &Source<'_>, raw: RawRespond, guarded: bool) -> Result<Respond, RecipeError> {
+    let template = |text: &str| answer(text, guarded);
+    let header = |(name, value): (String, Spanned<String>)| Ok((name, source.one(&value, template)?));
     Ok(Respond {
         status: raw.status,
         content_type: raw.content_type,
         headers: raw.headers.into_iter().map(header).collect::<Result<_, _>>()?,
-        body: raw.body.map_or(Ok(Template::default()), |body| source.one(&body, Template::parse))?,
+        body: raw.body.map_or(Ok(Template::default()), |body| source.one(&body, template))?,
     })
+}
+
+/// The template of an answer. It goes to whoever asks: it gives away nothing of the person's, and signs nothing of theirs.
+fn answer(text: &str, guarded: bool) -> Result<Template, String> {
+    let template = Template::parse(text)?;
+    for (place, filters) in template.values() {
+        let keyed = filters.iter().any(|filter| matches!(filter, Filter::Hmac(_)));
+        if keyed && !guarded {
+            return Err(
+                "an hmac in an answer needs `only` or `verified`: it may be the signature of a forged event".into()
+            );
+        }
+        if !keyed && matches!(place, Selector::Secret | Selector::Param(_)) {
+            return Err(format!("an answer goes to whoever asks, and cannot hold this: {place}"));
+        }
+    }
+    Ok(template)
 }
 
 fn sender(source: &Source<'_>, raw: RawSender) -> Result<Sender, RecipeError> {
@@ -294,6 +317,7 @@ struct RawHandshake {
     capture_secret: Option<Spanned<String>>,
     #[serde(default)]
     verified: bool,
+    only: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::filter::Filter;
+use super::only::Only;
 use super::selector::Selector;
 use super::signature::Signature;
 use crate::json::Value;
@@ -37,6 +38,8 @@ pub(crate) struct Scope<'x> {
     pub(crate) item: Option<&'x Value<'x>>,
     /// The signature that was just made.
     pub(crate) made: Option<&'x [u8]>,
+    /// What a value must look like to be signed with the secret.
+    pub(crate) only: Option<&'x Only>,
 }
 
 /// The text in pieces, so that a body is not copied to be signed.
@@ -48,7 +51,17 @@ pub(crate) struct Lacking<'x>(pub(crate) &'x Selector);
 
 impl<'x> Scope<'x> {
     pub(crate) fn new(request: &'x Request<'x>, params: &'x [(&'x str, &'x str)]) -> Self {
-        Scope { request, params, signature: None, ts: None, secret: None, secret_id: None, item: None, made: None }
+        Scope {
+            request,
+            params,
+            signature: None,
+            ts: None,
+            secret: None,
+            secret_id: None,
+            item: None,
+            made: None,
+            only: None,
+        }
     }
 
     pub(crate) fn param(&self, name: &str) -> Option<&'x str> {
@@ -75,11 +88,16 @@ impl Template {
 
     /// Every place in it.
     pub(crate) fn places(&self) -> Vec<&Selector> {
-        fn walk<'t>(parts: &'t [Part], found: &mut Vec<&'t Selector>) {
+        self.values().into_iter().map(|(place, _)| place).collect()
+    }
+
+    /// Every place in it, with what is done to its value.
+    pub(crate) fn values(&self) -> Vec<(&Selector, &[Filter])> {
+        fn walk<'t>(parts: &'t [Part], found: &mut Vec<(&'t Selector, &'t [Filter])>) {
             for part in parts {
                 match part {
                     Part::Text(_) => {}
-                    Part::Value { place, .. } => found.push(place),
+                    Part::Value { place, filters, .. } => found.push((place, filters)),
                     Part::Group(parts) => walk(parts, found),
                 }
             }

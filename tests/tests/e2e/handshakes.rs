@@ -1,6 +1,7 @@
 //! A provider asks its endpoint a question: the app hears it first, and hook answers when the app does not.
 
-use hook_tests::{Answer, App, Gate, Hook, Listen, Response, request};
+use hook_tests::{Answer, App, Gate, Hook, Listen, Response, request, wait_for};
+use serde_json::Value;
 
 const QUESTION: &str = r#"{"type":"url_verification","challenge":"3eZbrw1aBm2rZgRN"}"#;
 const SLACK: [(&str, &[u8]); 2] = [("User-Agent", b"Slackbot 1.0"), ("Content-Type", b"application/json")];
@@ -102,36 +103,81 @@ fn what_hook_cannot_answer_is_said_and_left_to_the_app() {
     let (hook, app) = (Hook::new(), App::answering(Answer::status("500 Oops")));
     let listen = hook.listen(["--forward-to", &app.url(), "--provider", "zoom"]);
     let question = r#"{"event":"endpoint.url_validation","payload":{"plainToken":"q9ibPhGeRZ6ayx5WTrXjRw"}}"#;
-    let reply = request("POST", &listen.url(), &[], question);
+    let signed: [(&str, &[u8]); 2] = [("X-Zm-Signature", b"v0=00"), ("X-Zm-Request-Timestamp", b"1780000000")];
+    let reply = request("POST", &listen.url(), &signed, question);
     assert_eq!((reply.status, reply.header("hook-status")), (500, None));
     let said = listen.wait_for("`handshake`", |r| r["code"] == "handshake");
     assert_eq!(said["next"], "hook secret set zoom");
+}
+
+/// Hands a secret over as Asana does, and gives the `n`th thing that is said of one.
+#[track_caller]
+fn hand_over(listen: &Listen, secret: &str, n: usize) -> Value {
+    let reply = request("POST", &listen.url(), &[("X-Hook-Secret", secret.as_bytes())], "{}");
+    assert_eq!((reply.status, reply.header("x-hook-secret").as_deref()), (200, Some(secret)));
+    let said = || listen.records().into_iter().filter(|r| r["code"] == "secret").nth(n - 1);
+    wait_for("word of the secret", said)
 }
 
 #[test]
 fn a_secret_that_is_handed_over_is_kept_and_never_shown() {
     let secret = "0123456789abcdef0123456789abWXYZ";
     let (hook, app) = (Hook::new(), App::stopped());
-    let listen = hook.listen(["--forward-to", &app.url(), "--name", "shop"]);
-    let reply = request("POST", &listen.url(), &[("X-Hook-Secret", secret.as_bytes())], "{}");
-    assert_eq!((reply.status, reply.header("x-hook-secret").as_deref()), (200, Some(secret)));
-    let said = listen.wait_for("`secret`", |r| r["code"] == "secret");
+    let listen = hook.listen(["--forward-to", &app.url(), "--name", "shop", "--provider", "asana"]);
+    let said = hand_over(&listen, secret, 1);
     assert_eq!(said["message"], "asana handed over a secret (…WXYZ). It is kept for \"shop\".");
     assert!(!said.to_string().contains("0123456789"), "{said}");
     // From now on events are checked with it.
-    let signature = "0".repeat(64);
-    request("POST", &listen.url(), &[("X-Hook-Signature", signature.as_bytes())], r#"{"events":[]}"#);
-    assert_eq!(listen.event(2)["signature"]["verdict"], "invalid");
+    let verdict = |secret: &str, n| {
+        let signature = hook_tests::signing::hmac_sha256(secret.as_bytes(), br#"{"events":[]}"#);
+        request("POST", &listen.url(), &[("X-Hook-Signature", signature.as_bytes())], r#"{"events":[]}"#);
+        listen.event(n)["signature"]["verdict"].as_str().unwrap().to_owned()
+    };
+    assert_eq!((verdict(secret, 2), verdict("another", 3)), ("valid".into(), "invalid".into()));
     let file = hook.home().join("config/hook/secrets.toml");
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
-    // The same again is nothing new, and a flood of others leaves only the newest.
-    for n in 0..20 {
-        let other = format!("{n:032}");
-        request("POST", &listen.url(), &[("X-Hook-Secret", other.as_bytes())], "{}");
-        request("POST", &listen.url(), &[("X-Hook-Secret", other.as_bytes())], "{}");
+    // The same again is nothing new, and a flood of others takes no place of those that came before.
+    for n in 1..10 {
+        let said = hand_over(&listen, &format!("{n:032}"), n + 1);
+        let is_kept = said["message"].as_str().unwrap().contains("It is kept for");
+        assert_eq!(is_kept, n < 8, "{said}");
+        request("POST", &listen.url(), &[("X-Hook-Secret", secret.as_bytes())], "{}");
     }
-    assert_eq!(listen.records().iter().filter(|r| r["code"] == "secret").count(), 21);
+    assert_eq!(listen.records().iter().filter(|r| r["code"] == "secret").count(), 10);
     let kept = std::fs::read_to_string(&file).unwrap();
-    assert_eq!((kept.matches("[[secret]]").count(), kept.contains(&format!("{:032}", 19))), (8, true));
+    assert_eq!((kept.matches("[[secret]]").count(), kept.contains(secret)), (8, true));
+    assert!(kept.starts_with("v = 1\n"), "{}", kept.lines().next().unwrap_or_default());
+}
+
+#[test]
+fn what_anybody_may_hand_over_counts_for_nothing() {
+    let planted = "ffffffffffffffffffffffffffffffff";
+    let (hook, app) = (Hook::new(), App::stopped());
+    let file = hook.home().join("config/hook/secrets.toml");
+    // Nobody said that Asana sends to this endpoint.
+    let listen = hook.listen(["--forward-to", &app.url(), "--name", "shop"]);
+    let said = hand_over(&listen, planted, 1);
+    assert_eq!(said["message"], "asana handed over a secret (…ffff). Anybody can send one, so it is not kept.");
+    assert!(said["next"].as_str().unwrap().starts_with("hook secret set shop/asana "), "{said}");
+    assert!(!file.exists());
+    listen.bye();
+    // The person gave one.
+    hook.run_with_stdin(["secret", "set", "asana"], b"0123456789abcdef0123456789abWXYZ").succeeded();
+    let listen = hook.listen(["--forward-to", &app.url(), "--name", "shop", "--provider", "asana"]);
+    let said = hand_over(&listen, planted, 1);
+    assert_eq!(said["message"], "asana handed over a secret (…ffff). You gave another, so it is not kept.");
+    assert!(!std::fs::read_to_string(&file).unwrap().contains(planted));
+    listen.bye();
+    // One that was handed over before the person gave theirs.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let project = text.lines().find(|l| l.starts_with("project = ")).unwrap().to_owned();
+    let handed = format!(
+        "[[secret]]\n{project}\nendpoint = \"shop\"\nprovider = \"asana\"\nvalue = \"{planted}\"\nfrom = \"handshake\"\n"
+    );
+    std::fs::write(&file, format!("{text}\n{handed}")).unwrap();
+    let listen = hook.listen(["--forward-to", &app.url(), "--name", "shop", "--provider", "asana"]);
+    let signature = hook_tests::signing::hmac_sha256(planted.as_bytes(), b"{}");
+    request("POST", &listen.url(), &[("X-Hook-Signature", signature.as_bytes())], "{}");
+    assert_eq!(listen.event(1)["signature"]["verdict"], "invalid");
 }

@@ -67,3 +67,29 @@ fn a_persons_own_recipes_count_and_a_bad_one_stops_no_other() {
     let error = listen.of_type("error").remove(0);
     assert_eq!((&error["code"], &error["fatal"]), (&"recipe".into(), &false.into()));
 }
+
+#[test]
+fn a_recipe_of_ones_own_is_told_of_where_it_is_named_or_takes_the_place_of_another() {
+    let hook = Hook::new();
+    let own = hook.project().join(".hook/providers");
+    std::fs::create_dir_all(&own).unwrap();
+    std::fs::write(own.join("acme.toml"), OWN.replace("hmac-sha256", "hmac-sha257")).unwrap();
+    std::fs::write(own.join("stripe.toml"), OWN).unwrap();
+    let named: [&[&str]; 5] = [
+        &["secret", "set", "acme"],
+        &["trigger", "acme", "paid"],
+        &["listen", "--provider", "acme"],
+        &["verify", "--provider", "acme", "--body", "{}"],
+        &["providers", "acme"],
+    ];
+    for args in named {
+        let said = hook.run(args.iter().copied()).ended_with(2).stderr;
+        assert!(said.contains("the recipe of acme was left out: ") && said.contains(" line 15: "), "{args:?}: {said}");
+    }
+    let list = hook.run(["providers"]).succeeded().stderr;
+    assert!(list.contains("stripe: ./.hook/providers/stripe.toml takes the place of hook's own\n"), "{list}");
+    let listen = hook.listen([] as [&str; 0]);
+    listen.wait_for("word of it", |r| {
+        r["message"] == "./.hook/providers/stripe.toml takes the place of hook's own recipe of stripe."
+    });
+}

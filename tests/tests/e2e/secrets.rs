@@ -66,6 +66,72 @@ fn a_secret_is_never_an_argument() {
     let refused = hook.run(["secret", "set", "stripe", OLD]).ended_with(2);
     assert!(refused.stderr.starts_with("hook: a secret is never an argument"), "{}", refused.stderr);
     assert!(!refused.stderr.contains(OLD) && !hook.home().join("config/hook/secrets.toml").exists());
+    // Nor is it repeated where a name belongs.
+    for args in
+        [&["secret", "set", OLD][..], &["secret", "set", &format!("{OLD}/x+")], &["listen", "--secret-env", OLD]]
+    {
+        let refused = hook.run(args.iter().copied()).ended_with(2);
+        assert!(!refused.stderr.contains("0123456789"), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn a_linked_file_of_secrets_stays_a_link() {
+    let hook = Hook::new();
+    hook.run_with_stdin(["secret", "set", "stripe"], OLD.as_bytes()).succeeded();
+    let file = hook.home().join("config/hook/secrets.toml");
+    let real = hook.home().join("dotfiles.toml");
+    std::fs::rename(&file, &real).unwrap();
+    std::os::unix::fs::symlink(&real, &file).unwrap();
+    hook.run_with_stdin(["secret", "set", "stripe"], NEW.as_bytes()).succeeded();
+    assert!(file.is_symlink() && std::fs::read_to_string(&real).unwrap().contains(NEW));
+    assert_eq!(mode(&real), 0o600);
+}
+
+#[test]
+fn secrets_of_a_newer_hook_are_left_alone() {
+    let hook = Hook::new();
+    hook.run_with_stdin(["secret", "set", "stripe"], OLD.as_bytes()).succeeded();
+    let file = hook.home().join("config/hook/secrets.toml");
+    let newer = std::fs::read_to_string(&file).unwrap().replace("v = 1\n", "v = 2\nmore = 1\n");
+    std::fs::write(&file, &newer).unwrap();
+    let refused = hook.run_with_stdin(["secret", "set", "stripe"], NEW.as_bytes()).ended_with(3).stderr;
+    assert!(refused.contains("written by a newer hook (format 2, this one knows 1). It was not touched."), "{refused}");
+    assert!(!refused.contains("remove"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), newer);
+}
+
+#[test]
+fn kept_secrets_that_cannot_be_read_any_more_still_count_and_are_told_of_once() {
+    let hook = Hook::new();
+    hook.run_with_stdin(["secret", "set", "stripe"], OLD.as_bytes()).succeeded();
+    let listen = hook.listen([] as [&str; 0]);
+    let url = listen.url();
+    let file = hook.home().join("config/hook/secrets.toml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, "v = 2\n").unwrap();
+    wait_for("word of it", || {
+        assert_eq!(verdict(&listen, &url, OLD), "valid");
+        (!listen.of_type("secrets").is_empty()).then_some(())
+    });
+    std::fs::write(&file, good.replace(OLD, NEW)).unwrap();
+    wait_for("the new secret counts", || (verdict(&listen, &url, NEW) == "valid").then_some(()));
+    let said: Vec<Value> = listen.of_type("secrets").iter().map(|r| r["changes"][0]["change"].clone()).collect();
+    assert_eq!(said, ["unreadable", "changed"]);
+}
+
+#[test]
+fn a_param_may_be_in_a_variable() {
+    let hook = Hook::new().with_env("META_VERIFY_TOKEN", "hush-hush");
+    let listen = hook.listen(["--provider", "meta", "--param", "verify_token=env:META_VERIFY_TOKEN"]);
+    let ask = |token: &str| {
+        let url = format!("{}?hub.mode=subscribe&hub.verify_token={token}&hub.challenge=115", listen.url());
+        request("GET", &url, &[], "").text()
+    };
+    assert_eq!((ask("hush-hush").as_str(), ask("env:META_VERIFY_TOKEN").as_str()), ("115", ""));
+    assert!(!listen.stdout.text().contains("hush"));
+    let unset = hook.run(["listen", "--provider", "meta", "--param", "verify_token=env:NOT_SET"]).ended_with(2).stderr;
+    assert!(unset.contains("has a value for --param in NOT_SET"), "{unset}");
 }
 
 #[test]

@@ -258,6 +258,14 @@ async fn set_up(
             fatal: false,
         }));
     }
+    for (slug, file) in &checker.providers.replaced {
+        engine.emit(Activity::Trouble(activity::Trouble {
+            code: "recipe",
+            message: format!("{} takes the place of hook's own recipe of {slug}.", crate::platform::shown(file)),
+            next: Some(format!("hook providers {slug}")),
+            fatal: false,
+        }));
+    }
     down.iter().for_each(|(lane, error)| lane.went_down(error));
     if embedded.is_none() {
         engine.emit(Activity::Connecting { relay: relay.authority.clone() });

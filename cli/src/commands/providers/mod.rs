@@ -40,6 +40,9 @@ pub fn run(context: &Context, args: &ProvidersArgs) -> Result<Exit, Failure> {
     for problem in &checker.providers.left_out {
         context.ui.status(&sanitize(&format!("left out: {problem}")));
     }
+    for (slug, file) in &checker.providers.replaced {
+        context.ui.status(&sanitize(&format!("{slug}: {} takes the place of hook's own", platform::shown(file))));
+    }
     let recipes: Vec<&Recipe> = match &args.name {
         Some(name) => vec![checker.providers.named(name)?],
         None => checker.providers.catalog().iter().collect(),

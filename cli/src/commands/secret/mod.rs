@@ -16,7 +16,7 @@ use crate::config::ProjectFile;
 use crate::failure::{Exit, Failure};
 use crate::output::Format;
 use crate::platform;
-use crate::provider::{Checker, ProviderArgs, Providers};
+use crate::provider::{Checker, ProviderArgs, Providers, is_name};
 
 /// Keep signing secrets on this machine
 #[derive(Debug, Args)]
@@ -76,8 +76,10 @@ impl Place {
             None => (None, self.of.as_str()),
         };
         let name = endpoint.map(|e| e.parse::<EndpointName>()).transpose().map_err(|bad| {
-            let shown = crate::sanitize::sanitize(endpoint.unwrap_or_default()).into_owned();
-            Failure::usage(format!("\"{shown}\": {bad}.")).next(format!("hook secret set {provider}"))
+            // What does not look like a name may be a secret, which is not repeated.
+            let shown = endpoint.filter(|e| is_name(e)).map_or("the endpoint".into(), |e| format!("\"{e}\""));
+            let provider = Some(provider).filter(|name| is_name(name)).unwrap_or("PROVIDER");
+            Failure::usage(format!("{shown}: {bad}.")).next(format!("hook secret set {provider}"))
         })?;
         Ok((name.map(|n| n.to_string()), providers.named(provider)?))
     }

@@ -19,6 +19,7 @@ use super::Context;
 use crate::config::ProjectFile;
 use crate::failure::{Exit, Failure};
 use crate::output::Format;
+use crate::param::Param;
 use crate::platform::{self, now_ms};
 use crate::provider::check::LOOK;
 use crate::provider::{Checker, ProviderArgs};
@@ -87,9 +88,9 @@ pub struct TriggerArgs {
     /// Sign with the secret in this environment variable
     #[arg(long, value_name = "NAME")]
     secret_env: Vec<String>,
-    /// What a scheme needs besides the secret: webhook_id=… (repeatable)
-    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
-    param: Vec<(String, String)>,
+    /// What a scheme needs besides the secret: webhook_id=…, or token=env:NAME from a variable (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = Param::parse)]
+    param: Vec<Param>,
     /// A file of environment variables to look in before .env (repeatable)
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,

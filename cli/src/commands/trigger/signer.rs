@@ -69,7 +69,9 @@ impl Signer<'_> {
 
     fn sign_with(&self, event: &mut Event, secret: &Secret, now_ms: u64) -> Result<(), CannotSign> {
         let secrets = self.checker.secrets();
-        event.sign(self.recipe, secret, &secrets.params(&self.endpoint), now_ms)
+        let params = secrets.params(&self.endpoint);
+        let params: Vec<(&str, &str)> = params.iter().map(|(name, value)| (*name, &**value)).collect();
+        event.sign(self.recipe, secret, &params, now_ms)
     }
 
     fn cannot(&self, error: &CannotSign) -> Failure {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::param::{Param, Value};
 use crate::provider::{Given, Said};
 
 const MINUTE: u64 = 60_000;
@@ -34,7 +35,8 @@ impl Project {
 
     fn checker(&self) -> Checker {
         // What a scheme needs besides the secret.
-        let params = self.recipe.params.iter().map(|p| (p.name.clone(), "given".to_owned())).collect();
+        let given = |name: &String| Param { name: name.clone(), value: Value::Given("given".into()) };
+        let params = self.recipe.params.iter().map(|p| given(&p.name)).collect();
         Checker::load(self.dir.path(), Given { flags: Said { params, ..Said::default() }, ..Given::default() }).unwrap()
     }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::failure::Failure;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The variable, or the place of a kept one: `stripe`, `shop/stripe`.
@@ -17,6 +19,16 @@ pub enum How {
     New,
     Changed,
     Gone,
+    /// A whole file of them: what it held before still counts.
+    Unreadable,
+}
+
+impl Change {
+    /// That the file of kept secrets cannot be read any more.
+    pub fn unreadable(failure: &Failure) -> Self {
+        let what = failure.what.trim_end_matches('.');
+        Self { name: "secrets.toml".to_owned(), source: what.to_owned(), how: How::Unreadable }
+    }
 }
 
 impl How {
@@ -26,6 +38,7 @@ impl How {
             Self::New => "new",
             Self::Changed => "changed",
             Self::Gone => "gone",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -36,6 +49,7 @@ impl fmt::Display for Change {
             How::New => write!(f, "{} is new", self.source),
             How::Changed => write!(f, "{} has changed", self.source),
             How::Gone => write!(f, "{} is gone", self.source),
+            How::Unreadable => write!(f, "{}; what it held before still counts", self.source),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,10 @@ use crate::platform;
 
 /// Handed over by a provider, for one place.
 const HANDED: usize = 8;
+/// The format of the file.
+const FORMAT: u32 = 1;
+/// For how long another process may be at it.
+const TURN: Duration = Duration::from_secs(5);
 
 /// One kept secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,23 +47,62 @@ pub enum From {
     Handshake,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct File {
+    /// Absent: from before there was a number.
+    #[serde(default = "first")]
+    v: u32,
     #[serde(default)]
     secret: Vec<Kept>,
+}
+
+/// All that is read of a file before it is known which format it has.
+#[derive(Deserialize)]
+struct Format {
+    #[serde(default = "first")]
+    v: u32,
+}
+
+fn first() -> u32 {
+    1
 }
 
 /// What the file held when it was read.
 #[derive(Default)]
 pub struct Store {
     kept: Vec<Kept>,
-    seen: Option<(SystemTime, u64)>,
+    seen: Option<Stamp>,
 }
 
 /// When a file was written, and its size.
-pub fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
-    let data = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
-    Some((data.modified().ok()?, data.len()))
+pub type Stamp = (SystemTime, u64);
+
+/// The stamp of a file; `None` when there is none.
+pub fn stamp(path: &Path) -> std::io::Result<Option<Stamp>> {
+    match std::fs::metadata(path) {
+        Ok(data) if data.is_file() => Ok(Some((data.modified()?, data.len()))),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a file holds.
+fn parse(text: &str, path: &Path) -> Result<Vec<Kept>, Failure> {
+    let shown = path.display();
+    // The parser's error would quote the file, and the file holds secrets.
+    let other = |_| {
+        Failure::local(format!("{shown} is not what hook secret writes. It was not touched."))
+            .next(format!("mend {shown}"))
+    };
+    let Format { v } = toml::from_str(text).map_err(other)?;
+    if v > FORMAT {
+        let what =
+            format!("{shown} was written by a newer hook (format {v}, this one knows {FORMAT}). It was not touched.");
+        return Err(Failure::local(what).next("use that newer hook"));
+    }
+    toml::from_str(text).map(|file: File| file.secret).map_err(other)
 }
 
 impl Kept {
@@ -96,7 +139,7 @@ impl Store {
 
     pub fn read() -> Result<Self, Failure> {
         let path = Self::path();
-        let seen = stamp(&path);
+        let seen = stamp(&path).ok().flatten();
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
@@ -104,12 +147,7 @@ impl Store {
                 return Err(Failure::local(format!("{} cannot be read: {}", path.display(), crate::text::io(&error))));
             }
         };
-        // The parser's error would quote the file, and the file holds secrets.
-        let file: File = toml::from_str(&text).map_err(|_| {
-            Failure::local(format!("{} is not what hook secret writes.", path.display()))
-                .next(format!("mend or remove {}", path.display()))
-        })?;
-        Ok(Self { kept: file.secret, seen })
+        Ok(Self { kept: parse(&text, &path)?, seen })
     }
 
     pub fn all(&self) -> &[Kept] {
@@ -124,7 +162,7 @@ impl Store {
     }
 
     pub fn has_changed(&self) -> bool {
-        stamp(&Self::path()) != self.seen
+        stamp(&Self::path()).ok() != Some(self.seen)
     }
 
     /// What a later look found to be different.
@@ -145,17 +183,12 @@ impl Store {
         })
     }
 
-    /// Keeps one that a provider handed over, beside the others, of which only the newest stay: whoever sends can hand one over.
-    pub fn keep_handed(new: Kept) -> Result<(), Failure> {
-        Self::change(|kept| {
-            let handed = |k: &Kept| k.from == From::Handshake && k.place() == new.place();
-            let mut older = 0;
-            kept.retain(|k| {
-                older += usize::from(handed(k));
-                k.place() != new.place() || k.value != new.value && (!handed(k) || older < HANDED)
-            });
-            kept.insert(0, new);
-        })
+    /// Keeps one that a provider handed over, behind those that are there. Whoever sends can hand one over, so none of them
+    /// makes room for it. `false`: there was no room.
+    pub fn keep_handed(new: Kept) -> Result<bool, Failure> {
+        let mut has_room = true;
+        Self::change(|kept| has_room = add_handed(kept, new))?;
+        Ok(has_room)
     }
 
     /// Forgets all that match, and says how many.
@@ -176,10 +209,85 @@ impl Store {
         platform::private_dir(dir).map_err(|e| failed(&e))?;
         // Two commands at once take turns, so that neither undoes the other.
         let turn = platform::private_file(&path.with_extension("lock")).map_err(|e| failed(&e))?;
-        turn.lock().map_err(|e| failed(&e))?;
-        let mut file = File { secret: Self::read()?.kept };
+        take_turn(&turn).map_err(|e| failed(&e))?;
+        let before = Self::read()?.kept;
+        let mut file = File { v: FORMAT, secret: before.clone() };
         change(&mut file.secret);
+        if file.secret == before {
+            return Ok(());
+        }
         let text = toml::to_string(&file).map_err(|_| failed(&"a value is not text"))?;
+        // Through a link to the file itself: replacing the link would cut it off.
+        let path = path.canonicalize().unwrap_or_else(|_| path.clone());
         platform::write_private(&path, text.as_bytes()).map_err(|e| failed(&e))
+    }
+}
+
+fn take_turn(turn: &std::fs::File) -> std::io::Result<()> {
+    let since = Instant::now();
+    loop {
+        match turn.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(std::fs::TryLockError::Error(error)) => return Err(error),
+            Err(std::fs::TryLockError::WouldBlock) if since.elapsed() >= TURN => {
+                return Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "another hook is at it"));
+            }
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+/// Whether there was room for it, or it was there.
+fn add_handed(kept: &mut Vec<Kept>, new: Kept) -> bool {
+    let of_place = |k: &&Kept| k.place() == new.place();
+    if kept.iter().filter(of_place).any(|k| k.value == new.value) {
+        return true;
+    }
+    let has_room = kept.iter().filter(of_place).filter(|k| k.from == From::Handshake).count() < HANDED;
+    if has_room {
+        kept.push(new);
+    }
+    has_room
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handed(value: usize) -> Kept {
+        Kept {
+            project: None,
+            endpoint: Some("shop".into()),
+            provider: "asana".into(),
+            value: format!("{value:032}"),
+            for_app: None,
+            from: From::Handshake,
+        }
+    }
+
+    #[test]
+    fn those_that_were_handed_over_first_stay_and_sign() {
+        let mut kept = Vec::new();
+        for n in 0..20 {
+            assert_eq!(add_handed(&mut kept, handed(n)), n < HANDED);
+        }
+        assert!(add_handed(&mut kept, handed(0)), "it is known");
+        let values: Vec<String> = kept.iter().map(|k| k.value.clone()).collect();
+        assert_eq!(values, (0..HANDED).map(|n| handed(n).value).collect::<Vec<_>>());
+        assert!(add_handed(&mut kept, Kept { endpoint: Some("other".into()), ..handed(9) }));
+    }
+
+    #[test]
+    fn a_file_of_a_newer_hook_is_refused_and_nobody_is_told_to_remove_it() {
+        let said = |text: &str| parse(text, Path::new("/c/secrets.toml")).err().map(|failure| failure.to_string());
+        let secret = "[[secret]]\nprovider = \"stripe\"\nvalue = \"hush-hush\"\n";
+        assert_eq!((said(secret), said(&format!("v = 1\n{secret}")), said("")), (None, None, None));
+        let newer = said(&format!("v = 2\n{secret}strength = 9\n")).unwrap();
+        assert!(newer.contains("newer hook (format 2, this one knows 1). It was not touched."), "{newer}");
+        for other in ["v = 1\nmore = 1\n", "[[secret]]\nvalue = \"hush-hush\"", "hush-hush"] {
+            let other = said(other).unwrap();
+            assert!(other.contains("not what hook secret writes") && !other.contains("hush"), "{other}");
+            assert!(!other.contains("remove"), "{other}");
+        }
     }
 }
