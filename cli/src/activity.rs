@@ -92,6 +92,8 @@ pub struct Endpoint {
     pub senders: Vec<Sender>,
     /// The provider that seems to be meant, where no secret is known.
     pub likely: Option<String>,
+    /// What `hook trigger` can send here, where the provider is known: `stripe payment_intent.succeeded`.
+    pub sample: Option<String>,
     /// Variables that were given to the app, and where.
     pub given_to_app: Vec<String>,
 }

@@ -131,11 +131,15 @@ impl Target {
         self.port == if self.tls { 443 } else { 80 }
     }
 
+    /// Whether its host is this machine by name, which nobody is asked about (RFC 6761 §6.3).
+    pub fn is_localhost(&self) -> bool {
+        self.host == "localhost" || self.host.ends_with(".localhost")
+    }
+
     /// Whether it is this machine for sure.
     pub fn is_loopback(&self) -> bool {
         let host = self.host.trim_matches(['[', ']']);
-        let named = host == "localhost" || host.ends_with(".localhost");
-        named || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+        self.is_localhost() || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
     }
 
     /// Host and port, always both.

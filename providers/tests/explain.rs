@@ -306,3 +306,32 @@ fn nothing_that_is_said_holds_a_secret_or_a_right_signature() {
         assert!(!said.contains(&hex) && !said.contains(STRIPE), "{said}");
     }
 }
+
+#[test]
+fn a_time_in_another_unit_is_suspected() {
+    // Signed a thousand times later: in milliseconds.
+    let in_ms = |provider: &'static str| {
+        let mut story = Story::of(provider, STRIPE, "application/json", BODY);
+        story.headers = story.look(|request, known| {
+            let recipe = catalog().get(provider).expect("it is shipped");
+            sign(recipe, request, known, NOW * 1000).expect("it can be signed").apply(request.headers)
+        });
+        story.explained()
+    };
+    let slip = "it looks like milliseconds, and seconds are expected";
+    let refused = in_ms("standard-webhooks");
+    assert_eq!((refused.cause, refused.says.contains(slip)), (Cause::ClockAhead, true), "{}", refused.says);
+    assert!(refused.next.is_some_and(|next| next.starts_with("write the timestamp in the unit")));
+    // Libraries that take it are no reason not to say it.
+    assert!(in_ms("stripe").verdict.clock_warning.is_some_and(|warning| warning.contains(slip)));
+}
+
+#[test]
+fn where_a_secret_is_found_is_said_with_its_page() {
+    let next = Story::stripe().secret("whsec_anotherendpoint0123").explained().next.unwrap_or_default();
+    assert!(
+        next.contains(" (Workbench or Developers, Webhooks, the endpoint, \"Signing secret\"), then hook"),
+        "{next}"
+    );
+    assert!(!next.contains("stripe listen"), "more than the place: {next}");
+}

@@ -331,3 +331,13 @@ fn an_hmac_of_the_body_alone_is_told_from_the_others() {
         assert_eq!(mac(other), None, "{other}");
     }
 }
+
+#[test]
+fn a_token_is_told_from_a_signature() {
+    let catalog = Catalog::shipped();
+    let places = |slug: &str| catalog.get(slug).expect("it is shipped").token_places();
+    assert_eq!(places("gitlab"), ["header:x-gitlab-token"]);
+    assert_eq!(places("postmark"), ["header:authorization"]);
+    assert_eq!(places("ms-graph"), ["json:clientState"]);
+    assert!(places("stripe").is_empty() && places("github").is_empty());
+}

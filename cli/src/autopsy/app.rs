@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 use hook_providers::{Request, Rewriting, State, rewritings, verify};
 use serde::Deserialize;
 
+use super::answer::{first_line, is_csrf, is_host_check};
 use super::finding::{Finding, named};
 use super::framework::{self, Framework};
 use crate::journal::Attempt;
-use crate::output::advice::{first_line, is_csrf, is_host_check};
 use crate::provider::Case;
 
 /// The attempt that is looked at, and what it tells.

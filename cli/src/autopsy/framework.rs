@@ -47,6 +47,7 @@ struct Language {
     hex: String,
     base64: String,
     hmac: String,
+    token: String,
     comment: String,
 }
 
@@ -95,6 +96,8 @@ pub fn of_answer(attempt: &Attempt, body: &[u8]) -> Option<&'static Framework> {
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     pub recipe: &'a Recipe,
+    /// The recipe's name of the event's own scheme, where it has several.
+    pub scheme: Option<&'a str>,
     /// The route in the app.
     pub path: &'a str,
     /// The URL that the provider calls.
@@ -105,10 +108,9 @@ impl Framework {
     /// A handler that verifies the bytes as they came.
     pub fn code(&self, place: Place<'_>) -> String {
         let verify = languages().get(&self.language).map(|l| self.verify(l, place)).unwrap_or_default();
-        let route = place.path.trim_start_matches('/');
         let mut out = String::new();
         for line in self.code.trim().lines() {
-            let line = line.replace("{path}", place.path).replace("{route}", route);
+            let line = with_path(line, place.path);
             match line.split_once("{verify}") {
                 Some((indent, _)) => out.extend(verify.lines().map(|v| format!("{indent}{v}\n"))),
                 None => out.extend([line.as_str(), "\n"]),
@@ -118,21 +120,29 @@ impl Framework {
         out
     }
 
+    /// What leaves the route out of the check of forms.
+    pub fn csrf_code(&self, path: &str) -> Option<String> {
+        self.csrf.as_ref().map(|csrf| with_path(csrf, path))
+    }
+
     /// The fix where the URL that the app sees has nothing of the one that was signed.
     pub fn for_url(&self, url: &str) -> String {
         let comment = languages().get(&self.language).map_or("//", |language| &language.comment);
+        let url = in_code(url);
         format!("{comment} Verify for {url}, whatever URL the app sees: hand it to the library as a constant.")
     }
 
     fn verify(&self, language: &Language, place: Place<'_>) -> String {
         let recipe = place.recipe;
-        let facts = recipe.signatures().next();
+        let own = recipe.signatures().find(|facts| facts.id.is_some() && facts.id.as_deref() == place.scheme);
+        let facts = own.or_else(|| recipe.signatures().next());
         let at = facts.as_ref().map(|f| f.at.to_ascii_lowercase()).unwrap_or_default();
         let header = at.strip_suffix(" header").unwrap_or(&at).to_owned();
         let text = match &facts {
             _ if recipe.slug == "stripe" => language.stripe.clone(),
             _ if header == "webhook-signature" => language.standard.clone(),
             _ if header == "svix-signature" => language.svix.clone(),
+            Some(facts) if facts.algorithm == "equals" && at.ends_with(" header") => language.token.clone(),
             Some(facts) => match &facts.body_mac {
                 Some(mac) => with_mac(language, mac),
                 None => self.in_words(language, place, facts.url),
@@ -155,11 +165,27 @@ impl Framework {
         if url {
             text.push_str(&format!(
                 "\n{comment} {name} signs the URL too: verify for {}, whatever URL the app sees.",
-                place.public_url
+                in_code(place.public_url)
             ));
         }
         text
     }
+}
+
+fn with_path(code: &str, path: &str) -> String {
+    let path = in_code(path);
+    code.replace("{path}", &path).replace("{route}", path.trim_start_matches('/'))
+}
+
+/// A path or URL of the sender as it may stand in code that is copied, within quotes or a comment of any language: what could end
+/// either is percent-encoded.
+fn in_code(url: &str) -> String {
+    let safe = |b: u8| b.is_ascii_alphanumeric() || b"/-._~%!*+,;=:@&?".contains(&b);
+    let mut out = String::with_capacity(url.len());
+    for byte in url.bytes() {
+        if safe(byte) { out.push(char::from(byte)) } else { out.push_str(&format!("%{byte:02X}")) }
+    }
+    out
 }
 
 fn with_mac(language: &Language, mac: &BodyMac) -> String {
@@ -182,7 +208,7 @@ mod tests {
         for framework in all() {
             for slug in ["stripe", "standard-webhooks", "svix", "github", "shopify", "twilio", "slack"] {
                 let recipe = catalog.get(slug).unwrap();
-                let place = Place { recipe, path: "/hooks/in", public_url: "https://h.example/in" };
+                let place = Place { recipe, scheme: None, path: "/hooks/in", public_url: "https://h.example/in" };
                 let code = framework.code(place);
                 let holes =
                     ["{path}", "{route}", "{verify}", "{raw}", "{header", "{secret}", "{name}", "{mac}", "{hash"];
@@ -194,6 +220,37 @@ mod tests {
             }
         }
         insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn a_token_is_compared_where_the_event_has_one() {
+        let catalog = hook_providers::Catalog::shipped();
+        let recipe = catalog.get("gitlab").unwrap();
+        let mut shown = String::new();
+        for framework in all() {
+            let code =
+                |scheme| framework.code(Place { recipe, scheme, path: "/in", public_url: "https://h.example/in" });
+            assert!(!code(Some("signed")).to_ascii_lowercase().contains("x-gitlab-token"), "{}", framework.name);
+            let token = code(Some("token"));
+            assert!(token.to_ascii_lowercase().contains("x-gitlab-token"), "{token}");
+            shown.push_str(&format!("--- {}\n{token}\n", framework.name));
+        }
+        insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn a_path_of_the_sender_stays_within_the_quotes() {
+        let catalog = hook_providers::Catalog::shipped();
+        let recipe = catalog.get("twilio").unwrap();
+        let path = "/a'\"`${x}#{y}\\\n<z>\u{e9}";
+        let place = Place { recipe, scheme: None, path, public_url: path };
+        for framework in all() {
+            let fixes = [Some(framework.code(place)), framework.csrf_code(path), Some(framework.for_url(path))];
+            let fixes = fixes.into_iter().flatten().collect::<Vec<_>>().join("\n");
+            assert!(!fixes.contains("/a'") && !fixes.contains("${x}") && !fixes.contains("#{y}"), "{fixes}");
+        }
+        assert_eq!(in_code(path), "/a%27%22%60%24%7Bx%7D%23%7By%7D%5C%0A%3Cz%3E%C3%A9");
+        assert_eq!(in_code("/hooks/%20:id?a=b"), "/hooks/%20:id?a=b");
     }
 
     #[test]

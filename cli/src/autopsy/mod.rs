@@ -1,6 +1,7 @@
 //! Why did this event fail? All that can be computed about one event: whether its signature is right and why not, what the
 //! app saw of it and answered, and the fix for its framework. The words for a screen are `output/autopsy.rs`.
 
+pub mod answer;
 pub mod app;
 pub mod finding;
 pub mod framework;

@@ -9,7 +9,7 @@ use crate::autopsy::which::{Subject, Which};
 use crate::autopsy::{Finding, Seen, finding};
 use crate::failure::{Exit, Failure};
 use crate::forward::{Client, Marks, Shape, fields, post, url_seen};
-use crate::journal::{self, Attempt, BodyKey, Journal};
+use crate::journal::{self, Attempt, BodyKey, EventRow, Journal};
 use crate::output::Format;
 use crate::output::autopsy::Told;
 use crate::output::{explanation, json, probe as told};
@@ -18,6 +18,7 @@ use crate::provider::Destination;
 use crate::sanitize::sanitize;
 use crate::session::tls_config;
 use crate::target::Target;
+use crate::text::shell_word;
 
 /// Why did this event fail? All that can be computed, and the fix
 #[derive(Debug, Args)]
@@ -30,8 +31,8 @@ Examples:
       --body @as-the-app-saw-it.json
 
 --probe sends your app versions of the event: as received, signed anew, written again as JSON, signed by another
-secret, forged, and old. Your app acts on those that it accepts; nothing is kept in the journal. It asks first unless
-the app is on this machine.
+secret, forged, and old. Your app acts on those that it accepts; nothing is kept in the journal. It asks first when the
+app is on another machine, when the event is LIVE, and when it may be forged.
 
 With --secret-env only that secret counts, and every other that hook knows is another one.")]
 pub struct ExplainArgs {
@@ -46,7 +47,7 @@ pub struct ExplainArgs {
     /// Probe this app instead of the one that got it
     #[arg(long, value_name = "URL", requires = "probe")]
     to: Option<Target>,
-    /// Probe an app on another machine without a question
+    /// Probe without a question
     #[arg(long, requires = "probe")]
     yes: bool,
     /// How to print
@@ -99,24 +100,12 @@ async fn probe(
     let Some(row) = &subject.row else {
         return Err(Failure::usage("only an event of the journal can be sent again.").next("hook explain last --probe"));
     };
-    let again = format!("hook explain {} --probe", row.seq);
+    let to = args.to.as_ref().map_or_else(String::new, |to| format!(" --to {}", shell_word(&to.to_string())));
+    let again = format!("hook explain {} --probe{to}", row.seq);
     let target = target.ok_or_else(|| {
         Failure::usage(format!("event {} was sent to no app yet.", row.seq))
             .next(format!("{again} --to localhost:3000"))
     })?;
-    let origin = sanitize(&target.origin()).into_owned();
-    if !target.is_loopback() && !args.yes {
-        match context.ui.ask(&format!("{origin} is not this machine. Send it true and forged versions of the event?")) {
-            Some(true) => {}
-            Some(false) => {
-                return Err(Failure::failed("cancelled, not sent.").next(format!("{again} --to localhost:3000")));
-            }
-            None => {
-                let what = format!("{origin} is not this machine. Nothing was sent.");
-                return Err(Failure::failed(what).next(format!("{again} --yes")));
-            }
-        }
-    }
     // An attempt's URL is whole; what a person names is a target, below which the event has its path.
     let (rest, query) = match args.to {
         Some(_) => (row.head.path.as_str(), row.head.query.as_deref()),
@@ -130,6 +119,10 @@ async fn probe(
     let to = Destination { path: &path, url: &url };
     let versions = probe::versions(&subject.checker, asked, to, now_ms())
         .map_err(|problem| Failure::failed(problem.fact).next(problem.next))?;
+    let signer = subject.checker.signer(asked);
+    if let Some(doubt) = doubt(row, &target, signer.is_some()).filter(|_| !args.yes) {
+        ask_first(context, row, &doubt, &again)?;
+    }
     let tls = target.tls.then(|| tls_config(false)).transpose();
     let client = Client::new(target, tls.map_err(|e| Failure::local(format!("no TLS: {e}.")).next(again))?);
     let mut tried = Vec::new();
@@ -143,8 +136,7 @@ async fn probe(
         };
         tried.push(Tried { what: version.what, status, error, ms });
     }
-    let secret =
-        subject.checker.signer(asked).or_else(|| subject.checker.look(asked, |case| case.secrets.first().cloned()));
+    let secret = signer.or_else(|| subject.checker.look(asked, |case| case.secrets.first().cloned()));
     let inferred = probe::infer(&tried, &secret.as_ref().map(finding::named).unwrap_or_default());
     let told =
         told::Told { row, target: &client.target.url(&path), tried: &tried, inferred: &inferred, now_ms: now_ms() };
@@ -153,6 +145,28 @@ async fn probe(
         Format::Line => context.ui.text(&told::text(&told, context.ui.out)),
     }
     Ok(if inferred.code == "verified" { Exit::Done } else { Exit::Failed })
+}
+
+/// Why a person is asked before versions of an event that are signed right are sent.
+fn doubt(row: &EventRow, target: &Target, is_genuine: bool) -> Option<String> {
+    let is_live = row.signature.as_ref().and_then(|s| s.live) == Some(true);
+    let doubts = [
+        (!target.is_loopback()).then(|| format!("{} is not this machine", sanitize(&target.origin()))),
+        is_live.then(|| format!("event {} is LIVE, about real money or data", row.seq)),
+        // Whoever forged it would have hook sign it.
+        (!is_genuine)
+            .then(|| format!("no secret that hook knows made the signature of event {}: it may be forged", row.seq)),
+    ];
+    let doubts: Vec<String> = doubts.into_iter().flatten().collect();
+    (!doubts.is_empty()).then(|| doubts.join("; "))
+}
+
+fn ask_first(context: &Context, row: &EventRow, doubt: &str, again: &str) -> Result<(), Failure> {
+    match context.ui.ask(&format!("{doubt}. Send your app true and forged versions of it?")) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Failure::failed("cancelled, not sent.").next(format!("hook explain {}", row.seq))),
+        None => Err(Failure::failed(format!("{doubt}. Nothing was sent.")).next(format!("{again} --yes"))),
+    }
 }
 
 fn framework_named(name: &str) -> Result<&'static Framework, Failure> {

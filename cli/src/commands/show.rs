@@ -8,6 +8,7 @@ use crate::journal::{self, BodyKey, EventRow, Journal, State};
 use crate::output::Format;
 use crate::output::detail::{self, Extent};
 use crate::output::json::{self, Bodies};
+use crate::output::mask::Mask;
 use crate::output::signature;
 use crate::platform;
 use crate::provider::{Providers, sender};
@@ -59,7 +60,8 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
         let from = if row.head.remote_ip.is_empty() { String::new() } else { format!(" from {}", row.head.remote_ip) };
         let head = format!("#{} {}  {}{from}", row.seq, row.id, text::date_and_clock(row.head.received_at));
         context.ui.text(&paint.ink(Ink::Bold, crate::sanitize::sanitize(&head)));
-        context.ui.text(&format!("{}  {}", crate::sanitize::sanitize(&row.head.url), state_words(row.state)));
+        let url = Mask::of(&row).url(&row.head.url).into_owned();
+        context.ui.text(&format!("{}  {}", crate::sanitize::sanitize(&url), state_words(row.state)));
         signature::lines(&row, paint).iter().for_each(|line| context.ui.text(line));
         if let Some(duplicates) = duplicates(&journal, &row).await? {
             context.ui.text(&duplicates);
@@ -86,7 +88,7 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
             attempt.kind,
             signing,
             text::date_and_clock(attempt.started_at),
-            crate::sanitize::sanitize(&attempt.target)
+            crate::sanitize::sanitize(&Mask::of(&row).url(&attempt.target))
         );
         context.ui.text("");
         context.ui.text(&paint.ink(Ink::Bold, head));

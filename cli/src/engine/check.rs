@@ -19,10 +19,7 @@ impl Engine {
     pub(super) async fn check(&self, endpoint: &Endpoint, incoming: &Incoming) -> Checked {
         let _turn = if incoming.head.body_size > LARGE as u64 { self.memory.look().await } else { None };
         let Some(body) = self.body(incoming).await else { return Checked::default() };
-        let changes = self.checker.refresh();
-        if !changes.is_empty() {
-            self.emit(Activity::Secrets(changes));
-        }
+        self.refresh_secrets().await;
         // What waited at the relay is as old as it was when it came.
         let at = match incoming.hand_over {
             HandOver::Awaited | HandOver::Copy => now_ms(),
@@ -38,6 +35,18 @@ impl Engine {
         let look =
             move || checker.check(Asked { endpoint: &name, pinned: pinned.as_deref(), head: &head, body: &body }, at);
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
+    }
+
+    /// Files are read on another thread: a slow disk stops no other event.
+    async fn refresh_secrets(&self) {
+        if !self.checker.is_time_to_look() {
+            return;
+        }
+        let checker = self.checker.clone();
+        let changes = tokio::task::spawn_blocking(move || checker.refresh()).await.unwrap_or_default();
+        if !changes.is_empty() {
+            self.emit(Activity::Secrets(changes));
+        }
     }
 
     /// What cannot be read passes: an event too many is better than one that is left out by mistake.

@@ -257,10 +257,11 @@ async fn ended(
     };
     let recorded = record_end(lane, row, n, kind, outcome.end, Some(state), heard);
     slot.free();
-    recorded.await;
+    // Its time runs from now, however long the explanation takes that is part of what is awaited.
     if again && let Ok(id) = row.id.parse() {
         retry_later(lane, id, row.seq, n);
     }
+    recorded.await;
 }
 
 /// Puts a failed event back after 1 s, 2 s, 4 s … a minute.

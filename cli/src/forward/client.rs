@@ -183,10 +183,10 @@ impl Client {
         self.addresses().await.map(|_| ())
     }
 
-    /// Both loopback addresses for `localhost`, whichever its app took; the one that answered last comes first.
+    /// Both loopback addresses for `localhost` and names below it, whichever its app took; the one that answered last comes first.
     async fn addresses(&self) -> Result<Vec<SocketAddr>, ConnectError> {
         let port = self.target.port;
-        let mut addresses: Vec<SocketAddr> = if self.target.host == "localhost" {
+        let mut addresses: Vec<SocketAddr> = if self.target.is_localhost() {
             vec![([127, 0, 0, 1], port).into(), ([0, 0, 0, 0, 0, 0, 0, 1], port).into()]
         } else {
             let host = self.target.host.trim_matches(['[', ']']);
@@ -223,4 +223,18 @@ where
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn names_of_this_machine_are_asked_of_nobody() {
+        for name in ["localhost:3000", "app.localhost:3000", "a.b.localhost:3000"] {
+            let client = Client::new(name.parse().unwrap(), None);
+            let addresses: Vec<String> = client.addresses().await.unwrap().iter().map(ToString::to_string).collect();
+            assert_eq!(addresses, ["127.0.0.1:3000", "[::1]:3000"], "{name}");
+        }
+    }
 }

@@ -3,6 +3,12 @@
 //!
 //! Many providers have no id of events, only of what they are about: a message that was sent and then delivered. So what is linked
 //! also has the same type, and what is settled has the same body, byte for byte.
+//!
+//! Anybody may send the id of another's event. So one whose signature is wrong is no duplicate, one that is not signed is none of
+//! a signed one, and each look-up is one step in `events_same`, however many of the same id were sent.
+
+#[cfg(test)]
+mod tests;
 
 use hook_proto::HandOver;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -19,22 +25,24 @@ pub struct Duplicate {
     pub answer: Option<(u64, u32)>,
 }
 
-/// Of so many with the same id an answer is looked for, so that nobody can make that long.
+/// Among so many with the same id an answer is looked for, so that nobody can make that long.
 const LOOKED_AT: u32 = 100;
 /// How many are listed.
 const LISTED: u32 = 100;
 
 /// The number of the first event of the same id, as a column of a query on `events`.
-pub(super) const FIRST: &str = "(SELECT d.seq FROM events d INDEXED BY events_provider_id
-    WHERE d.provider_event_id = events.provider_event_id AND d.provider = events.provider AND d.relay = events.relay
-        AND d.endpoint = events.endpoint AND d.project = events.project AND d.mirror = events.mirror
-        AND d.event_type IS events.event_type
-        AND d.origin = 'captured' AND events.origin = 'captured' AND d.seq < events.seq
+pub(super) const FIRST: &str = "(SELECT d.seq FROM events d INDEXED BY events_same
+    WHERE d.provider_event_id = events.provider_event_id AND d.provider = events.provider AND d.endpoint = events.endpoint
+        AND d.event_type IS events.event_type AND (d.verdict = 'unsigned') = (events.verdict = 'unsigned')
+        AND d.relay = events.relay AND d.project = events.project AND d.mirror = events.mirror
+        AND d.provider_event_id IS NOT NULL AND d.origin = 'captured' AND d.verdict NOT IN ('invalid', 'malformed')
+        AND events.origin = 'captured' AND events.verdict NOT IN ('invalid', 'malformed') AND d.seq < events.seq
     ORDER BY d.seq LIMIT 1)";
 
-const SAME: &str =
-    "FROM events INDEXED BY events_provider_id WHERE provider_event_id = ?1 AND provider = ?2 AND relay = ?3
-    AND endpoint = ?4 AND project = ?5 AND mirror = ?6 AND event_type IS ?7 AND origin = 'captured'";
+const SAME: &str = "FROM events INDEXED BY events_same
+    WHERE provider_event_id = ?1 AND provider = ?2 AND endpoint = ?3 AND event_type IS ?4 AND (verdict = 'unsigned') = ?5
+        AND relay = ?6 AND project = ?7 AND mirror = ?8
+        AND provider_event_id IS NOT NULL AND origin = 'captured' AND verdict NOT IN ('invalid', 'malformed')";
 
 /// What an event that is about to be recorded is a duplicate of.
 pub(super) fn find(connection: &Connection, event: &NewEvent) -> rusqlite::Result<Option<Duplicate>> {
@@ -42,10 +50,17 @@ pub(super) fn find(connection: &Connection, event: &NewEvent) -> rusqlite::Resul
     let (Some(id), Some(provider), "captured") = (&checked.provider_event_id, &checked.provider, event.origin) else {
         return Ok(None);
     };
+    let unsigned = match checked.verdict() {
+        None | Some("invalid" | "malformed") => return Ok(None),
+        Some(verdict) => verdict == "unsigned",
+    };
     let (mirror, kind, own) = (event.hand_over == HandOver::Copy, &checked.event_type, &event.head.id);
     let first = connection
-        .prepare_cached(&format!("SELECT seq {SAME} AND id <> ?8 ORDER BY seq LIMIT 1"))?
-        .query_row(params![id, provider, event.relay, event.endpoint, event.project, mirror, kind, own], |r| r.get(0))
+        .prepare_cached(&format!("SELECT seq {SAME} AND id <> ?9 ORDER BY seq LIMIT 1"))?
+        .query_row(
+            params![id, provider, event.endpoint, kind, unsigned, event.relay, event.project, mirror, own],
+            |r| r.get(0),
+        )
         .optional()?;
     let Some(of) = first else { return Ok(None) };
     // An event that nobody vouches for gets no answer of another's, and takes none away from one that is vouched for.
@@ -59,22 +74,26 @@ pub(super) fn find(connection: &Connection, event: &NewEvent) -> rusqlite::Resul
     if !event.dedupe || !settles {
         return Ok(Some(Duplicate { of, answer: None }));
     }
-    // The answer of another target is none of this one's, and of one that was not kept whole the rest is lacking.
+    // The answer of another target is none of this one's, nor is that to a forged event; of one that was not kept whole the rest
+    // is lacking.
     let answer = connection
         .prepare_cached(&format!(
-            "SELECT event, n FROM (SELECT seq {SAME} AND id <> ?8 AND sha256 = ?9 AND {vouched} ORDER BY seq LIMIT {LOOKED_AT})
+            "SELECT event, n FROM (SELECT seq, sha256, verdict {SAME} AND id <> ?9 ORDER BY seq LIMIT {LOOKED_AT})
              JOIN attempts ON event = seq
-             WHERE status BETWEEN 200 AND 299 AND error IS NULL AND kept = size AND target = ?10 ORDER BY event, n LIMIT 1"
+             WHERE sha256 = ?10 AND {vouched} AND status BETWEEN 200 AND 299 AND error IS NULL AND kept = size AND target = ?11
+                AND (signing IS NULL OR signing NOT LIKE 'forged %')
+             ORDER BY event, n LIMIT 1"
         ))?
         .query_row(
             params![
                 id,
                 provider,
-                event.relay,
                 event.endpoint,
+                kind,
+                unsigned,
+                event.relay,
                 event.project,
                 mirror,
-                kind,
                 own,
                 event.sha256,
                 event.target
@@ -87,176 +106,27 @@ pub(super) fn find(connection: &Connection, event: &NewEvent) -> rusqlite::Resul
 
 /// The numbers of the later events of the same id, when this is the first.
 pub fn duplicates_of(connection: &Connection, row: &EventRow) -> rusqlite::Result<Vec<u64>> {
-    if row.duplicate_of.is_some() || row.provider_event_id.is_none() || row.origin != "captured" {
+    let vouched = !matches!(row.verdict.as_deref(), None | Some("invalid" | "malformed"));
+    if row.duplicate_of.is_some() || row.provider_event_id.is_none() || row.origin != "captured" || !vouched {
         return Ok(Vec::new());
     }
     connection
         .prepare_cached(&format!(
-            "SELECT seq {SAME} AND seq > ?8 AND ?6 = (SELECT mirror FROM events WHERE seq = ?8) ORDER BY seq LIMIT {LISTED}"
+            "SELECT seq {SAME} AND seq > ?9 AND ?8 = (SELECT mirror FROM events WHERE seq = ?9) ORDER BY seq LIMIT {LISTED}"
         ))?
         .query_map(
             params![
                 row.provider_event_id,
                 row.provider,
-                row.relay,
                 row.endpoint,
+                row.event_type,
+                row.verdict.as_deref() == Some("unsigned"),
+                row.relay,
                 row.project,
                 false,
-                row.event_type,
                 row.seq
             ],
             |r| r.get(0),
         )?
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use hook_proto::{EventHead, EventId};
-
-    use super::*;
-    use crate::journal::{
-        AttemptEnd, EventRow, Handled, Journal, Kind, NewAttempt, Recorded, begin_attempt, end_attempt, record,
-    };
-    use crate::provider::Signature;
-    use crate::provider::check::Checked;
-
-    const TARGET: &str = "http://localhost:3000/";
-
-    struct Kept(Journal, #[allow(dead_code, reason = "it goes when this does")] tempfile::TempDir);
-
-    impl Kept {
-        fn new() -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            Self(Journal::open(&dir.path().join("journal.db")).unwrap(), dir)
-        }
-
-        async fn record(&self, event: NewEvent) -> Recorded {
-            self.0.write(move |c| record(c, &event, None)).await.unwrap().0
-        }
-
-        async fn row(&self, seq: u64) -> EventRow {
-            self.0.read(move |c| EventRow::by_seq(c, seq)).await.unwrap().unwrap()
-        }
-
-        async fn answered(&self, seq: u64, target: &'static str, status: u16, size: u64) {
-            let end = AttemptEnd { status: Some(status), size, kept: size.min(4), ..AttemptEnd::default() };
-            let begun = NewAttempt { kind: Kind::Live, target: target.into(), owner: "me".into(), started_at: 1 };
-            let change = move |c: &Connection| {
-                let n = begin_attempt(c, seq, &begun)?;
-                end_attempt(c, seq, n, &begun, &end, Some(State::Ended))
-            };
-            self.0.write(change).await.unwrap();
-        }
-    }
-
-    fn event(n: u128, verdict: &str) -> NewEvent {
-        let id = EventId::from_parts(1, n).to_string();
-        NewEvent {
-            head: EventHead { id, method: "POST".into(), body_size: 2, ..EventHead::default() },
-            body: Some(Bytes::from_static(b"hi")),
-            sha256: [0; 32],
-            origin: "captured",
-            parent: None,
-            project: "/p".into(),
-            relay: "embedded".into(),
-            endpoint: "shop".into(),
-            target: Some(TARGET.into()),
-            state: State::Owed,
-            hand_over: HandOver::Awaited,
-            checked: Checked {
-                provider: Some("stripe".into()),
-                provider_event_id: Some("evt_1".into()),
-                signature: Some(Signature { verdict: Some(verdict.into()), ..Signature::default() }),
-                ..Checked::default()
-            },
-            dedupe: true,
-        }
-    }
-
-    #[tokio::test]
-    async fn events_of_one_id_are_linked_both_ways() {
-        let kept = Kept::new();
-        assert_eq!(kept.record(event(1, "valid")).await.duplicate, None);
-        for n in [2, 3] {
-            let duplicate = kept.record(event(n, "valid")).await.duplicate;
-            assert_eq!(duplicate, Some(Duplicate { of: 1, answer: None }));
-        }
-        let (first, second) = (kept.row(1).await, kept.row(2).await);
-        assert_eq!((first.duplicate_of, second.duplicate_of), (None, Some(1)));
-        assert_eq!(kept.row(3).await.duplicate_of, Some(1));
-        let later = kept.0.read(move |c| Ok((duplicates_of(c, &first)?, duplicates_of(c, &second)?))).await.unwrap();
-        assert_eq!(later, (vec![2, 3], vec![]));
-    }
-
-    #[tokio::test]
-    async fn another_sender_endpoint_or_origin_makes_no_duplicate() {
-        let changes: [fn(&mut NewEvent); 8] = [
-            |e| e.checked.event_type = Some("charge.failed".into()),
-            |e| e.endpoint = "other".into(),
-            |e| e.project = "/q".into(),
-            |e| e.checked.provider = Some("github".into()),
-            |e| e.checked.provider_event_id = Some("evt_2".into()),
-            |e| e.checked.provider_event_id = None,
-            |e| e.hand_over = HandOver::Copy,
-            |e| e.origin = "imported",
-        ];
-        for (n, change) in changes.iter().enumerate() {
-            let kept = Kept::new();
-            kept.record(event(1, "valid")).await;
-            let mut other = event(2, "valid");
-            change(&mut other);
-            assert_eq!(kept.record(other).await.duplicate, None, "change {n}");
-            assert_eq!(kept.row(2).await.duplicate_of, None, "change {n}");
-        }
-    }
-
-    #[tokio::test]
-    async fn only_a_whole_2xx_of_the_same_target_settles_a_duplicate() {
-        let kept = Kept::new();
-        assert_eq!(kept.record(event(1, "valid")).await.handled, Handled::New { attempt: None });
-        let answer = |recorded: Recorded| recorded.duplicate.and_then(|d| d.answer);
-        // Under way, failed, at another target, and longer than what is kept of it.
-        assert_eq!(answer(kept.record(event(2, "valid")).await), None);
-        kept.answered(1, TARGET, 500, 4).await;
-        kept.answered(1, "http://localhost:4000/", 200, 4).await;
-        kept.answered(1, TARGET, 200, 5).await;
-        assert_eq!(answer(kept.record(event(3, "valid")).await), None);
-        kept.answered(2, TARGET, 204, 4).await;
-        kept.answered(1, TARGET, 201, 4).await;
-        assert_eq!(answer(kept.record(event(4, "valid")).await), Some((1, 4)));
-        assert_eq!(kept.row(4).await.state, State::Deduped);
-        // Handed over again, it stays settled.
-        let again = NewEvent { hand_over: HandOver::Queued, ..event(4, "valid") };
-        assert_eq!(kept.record(again).await.handled, Handled::Known { owed: false });
-        // The same id may be that of what two events are about.
-        let another = NewEvent { sha256: [1; 32], ..event(6, "valid") };
-        let another = kept.record(another).await.duplicate;
-        assert_eq!(another, Some(Duplicate { of: 1, answer: None }));
-        let off = NewEvent { dedupe: false, ..event(5, "valid") };
-        assert_eq!(answer(kept.record(off).await), None);
-    }
-
-    #[tokio::test]
-    async fn a_forged_event_neither_gets_an_answer_nor_takes_one_away() {
-        for (first, second, settled) in [
-            ("valid", "valid", true),
-            ("valid", "no_secret", true),
-            ("unchecked", "no_secret", true),
-            ("valid", "invalid", false),
-            ("valid", "stale", false),
-            ("valid", "unsigned", false),
-            ("valid", "malformed", false),
-            ("invalid", "valid", false),
-            ("no_secret", "valid", false),
-            ("unsigned", "no_secret", false),
-        ] {
-            let kept = Kept::new();
-            kept.record(event(1, first)).await;
-            kept.answered(1, TARGET, 200, 4).await;
-            let duplicate = kept.record(event(2, second)).await.duplicate.unwrap();
-            assert_eq!((duplicate.of, duplicate.answer.is_some()), (1, settled), "{second} after {first}");
-        }
-    }
 }

@@ -7,7 +7,8 @@ use prost::Message;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::State;
-use super::attempts::{self, NewAttempt};
+use super::attempt::NewAttempt;
+use super::attempts;
 use super::duplicates::{self, Duplicate};
 use crate::provider::check::{Checked, Signature};
 

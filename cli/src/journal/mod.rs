@@ -3,6 +3,7 @@
 //! Writes go through one thread that groups them into commits; reads have connections of their own. A write is answered once
 //! it is committed, which survives `kill -9`; [`Journal::synced`] says what would survive a power cut too.
 
+mod attempt;
 mod attempts;
 mod duplicates;
 mod events;
@@ -24,9 +25,10 @@ use std::sync::{Arc, Mutex};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+pub use attempt::{Attempt, AttemptEnd, Kind, NewAttempt, Signing};
 pub use attempts::{
-    Attempt, AttemptEnd, Kind, NewAttempt, Signing, Turn, begin_owed, end as end_attempt, insert as begin_attempt,
-    of_event as attempts_of, withdraw as withdraw_attempt,
+    Turn, begin_owed, end as end_attempt, insert as begin_attempt, of_event as attempts_of,
+    withdraw as withdraw_attempt,
 };
 pub use duplicates::{Duplicate, duplicates_of};
 pub use events::{BodyKey, Handled, NewEvent, PART, Recorded, drop_orphans, explain_signature, record, settle};

@@ -5,10 +5,11 @@ mod signature;
 use std::time::Duration;
 
 use crate::activity::{Handshake, Heard};
+use crate::autopsy::answer::{first_line, header, is_csrf, is_host_check, path_of, resolve};
 use crate::journal::{Attempt, EventRow, State};
 use crate::provider::check::Handed;
 use crate::provider::sender::Judgement;
-use crate::sanitize::{cut, sanitize, sanitize_bytes};
+use crate::sanitize::sanitize;
 use crate::target::Target;
 use crate::text;
 
@@ -19,9 +20,6 @@ pub struct Advice {
     pub then: Option<String>,
     pub next: String,
 }
-
-/// Columns of the answer's first line that are shown.
-const FIRST_LINE: usize = 120;
 
 /// `None` for an answer that looks like success.
 pub fn on(row: &EventRow, attempt: &Attempt, body: &[u8], heard: Heard, judgement: &Judgement) -> Option<Advice> {
@@ -90,8 +88,13 @@ fn on_status(row: &EventRow, attempt: &Attempt, body: &[u8], judgement: &Judgeme
             let location = header(attempt, "location").unwrap_or_default();
             let url = resolve(&attempt.target, &location);
             let follows = judgement.redirects.as_deref().unwrap_or("Providers do not follow redirects");
-            let fact = format!("your app redirects to {}. {follows}.", sanitize(&url));
-            (fact, format!("hook listen --forward-to {}", shown_url(&url)))
+            match url.is_empty() {
+                true => (format!("your app redirects, and does not say where. {follows}."), format!("hook show {seq}")),
+                false => (
+                    format!("your app redirects to {}. {follows}.", sanitize(&url)),
+                    format!("hook listen --forward-to {}", shown_url(&url)),
+                ),
+            }
         }
         401 | 403 if is_csrf(attempt, body) => (
             "your app refused it as a browser form (CSRF check).".to_owned(),
@@ -199,88 +202,13 @@ fn answered(status: u16, said: &str) -> String {
     if said.is_empty() { format!("your app answered {status}.") } else { format!("your app answered {status}: {said}") }
 }
 
-/// The first text of an answer: a line, a page's title, or what kind of bytes it is.
-pub fn first_line(attempt: &Attempt, body: &[u8]) -> String {
-    let kind = header(attempt, "content-type").unwrap_or_default().to_ascii_lowercase();
-    if attempt.size == 0 {
-        return String::new();
-    }
-    if header(attempt, "content-encoding").is_some_and(|e| e != "identity") || is_binary(body) {
-        let kind = if kind.is_empty() { "bytes".into() } else { sanitize(&kind) };
-        return format!("({} {kind})", text::size(attempt.size));
-    }
-    let all = String::from_utf8_lossy(body);
-    if kind.contains("html")
-        && let Some(title) = title(&all)
-    {
-        return cut(&sanitize(title.trim()), FIRST_LINE).into_owned();
-    }
-    let line = all.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or_default();
-    cut(&sanitize(line), FIRST_LINE).into_owned()
-}
-
-pub fn is_binary(body: &[u8]) -> bool {
-    let head = &body[..body.len().min(1024)];
-    let odd = |b: &&u8| **b < 0x20 && !matches!(**b, b'\n' | b'\r' | b'\t' | 0x1b);
-    head.contains(&0) || head.iter().filter(odd).count() * 10 > head.len()
-}
-
-fn title(html: &str) -> Option<&str> {
-    let lower = html.to_ascii_lowercase();
-    let start = lower.find("<title")?;
-    let open = start + lower[start..].find('>')? + 1;
-    let end = open + lower[open..].find("</title")?;
-    html.get(open..end)
-}
-
-pub fn is_csrf(attempt: &Attempt, body: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(&body[..body.len().min(64 * 1024)]).to_ascii_lowercase();
-    let words = ["csrf", "invalidauthenticitytoken", "authenticity token", "page expired", "xsrf"];
-    words.iter().any(|w| text.contains(w)) || header(attempt, "x-csrf-token").is_some()
-}
-
-pub fn is_host_check(body: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(&body[..body.len().min(64 * 1024)]);
-    ["Blocked host", "Invalid Host header", "This host is not allowed", "Blocked request. This host"]
-        .iter()
-        .any(|w| text.contains(w))
-}
-
-fn header(attempt: &Attempt, name: &str) -> Option<String> {
-    let field = attempt.response.iter().find(|h| h.name == name)?;
-    Some(sanitize_bytes(&field.value).into_owned())
-}
-
-fn path_of(url: &str) -> String {
-    let behind = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = behind.find('/').map_or("/", |i| &behind[i..]);
-    path.split('?').next().unwrap_or(path).to_owned()
-}
-
 fn host_of(url: &str) -> String {
     url.parse::<Target>().map_or_else(|_| url.to_owned(), |t| t.authority())
 }
 
-/// A redirect's place as a whole URL, for people: never followed.
-fn resolve(target: &str, location: &str) -> String {
-    if location.contains("://") || location.is_empty() {
-        return location.to_owned();
-    }
-    let origin = target.parse::<Target>().map_or_else(|_| String::new(), |t| t.origin());
-    if location.starts_with('/') {
-        return format!("{origin}{location}");
-    }
-    let path = path_of(target);
-    let dir = path.rfind('/').map_or("/", |i| &path[..=i]);
-    format!("{origin}{dir}{location}")
-}
-
 /// A URL as an argument: without `http://`, which is what a person would type; quoted where a shell would read it.
 fn shown_url(url: &str) -> String {
-    let plain = url.strip_prefix("http://").unwrap_or(url);
-    let safe = |b: u8| b.is_ascii_alphanumeric() || b"-._~/:@%+,=[]".contains(&b);
-    let plain = sanitize(plain);
-    if plain.bytes().all(safe) { plain.into_owned() } else { format!("'{}'", plain.replace('\'', "'\\''")) }
+    text::shell_word(&sanitize(url.strip_prefix("http://").unwrap_or(url))).into_owned()
 }
 
 #[cfg(test)]

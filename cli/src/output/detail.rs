@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use hook_proto::HeaderList;
 
-use super::advice::is_binary;
+use super::mask::Mask;
+use crate::autopsy::answer::is_binary;
 use crate::journal::{Attempt, EventRow};
 use crate::json;
 use crate::sanitize::{cut, sanitize, sanitize_block, sanitize_bytes};
@@ -26,13 +27,15 @@ const COLUMNS: usize = 4096;
 const PRETTY: usize = 16 * 1024 * 1024;
 
 pub fn request(row: &EventRow, body: &[u8], extent: Extent, paint: Paint) -> String {
-    let target = crate::subject::path(&row.head);
+    let mask = Mask::of(row);
+    let (target, body) = (crate::subject::path(&row.head), mask.body(body));
+    let target = mask.url(&target);
     let mut out = String::new();
     let first = format!("{} {} {}", sanitize(&row.head.method), sanitize(&target), sanitize(&row.head.http_version));
     let _ = writeln!(out, "{}", paint.ink(Ink::Bold, first));
-    fields(&mut out, &row.head.headers, paint);
-    self::body(&mut out, body, row.size, &row.head.headers, extent);
-    fields(&mut out, &row.head.trailers, paint);
+    fields(&mut out, &mask.fields(&row.head.headers), paint);
+    self::body(&mut out, &body, row.size, &row.head.headers, extent);
+    fields(&mut out, &mask.fields(&row.head.trailers), paint);
     out
 }
 

@@ -57,15 +57,13 @@ impl Told<'_> {
 
     fn code(&self, framework: &Framework) -> Option<String> {
         let (path, url, recipe) = self.place()?;
+        let scheme = self.told.finding.signature.scheme.as_deref();
         match self.fix() {
-            Fix::Bytes => Some(framework.code(Place { recipe, path: &path, public_url: url })),
+            Fix::Bytes => Some(framework.code(Place { recipe, scheme, path: &path, public_url: url })),
             // Where the path differs too, no header that a proxy sets tells the app.
             Fix::Proxy if path_of(url) == path => Some(framework.proxy.clone()),
             Fix::Proxy => Some(framework.for_url(url)),
-            Fix::Csrf => framework
-                .csrf
-                .as_ref()
-                .map(|csrf| csrf.replace("{path}", &path).replace("{route}", path.trim_start_matches('/'))),
+            Fix::Csrf => framework.csrf_code(&path),
             Fix::Nothing => None,
         }
     }

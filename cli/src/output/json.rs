@@ -8,6 +8,7 @@ use hook_proto::{Header, HeaderList};
 use serde_json::{Map, Value, json};
 
 use super::advice;
+use super::mask::Mask;
 use crate::activity::{Activity, AppState, Handshake, Heard, Sender, Shown, Trouble};
 use crate::failure::Failure;
 use crate::journal::{Attempt, EventRow, Signing};
@@ -182,6 +183,7 @@ fn providers(sender: &Sender) -> Vec<Value> {
 
 /// The `event` object, also of `events`, `show` and `replay`.
 pub fn event(row: &EventRow, bodies: Bodies, body: Option<&[u8]>) -> Value {
+    let mask = Mask::of(row);
     let mut object = json!({
         "v": 1,
         "type": "event",
@@ -197,9 +199,9 @@ pub fn event(row: &EventRow, bodies: Bodies, body: Option<&[u8]>) -> Value {
         "event_type": row.event_type,
         "provider_event_id": row.provider_event_id,
         "method": row.head.method,
-        "url": row.head.url,
+        "url": mask.url(&row.head.url),
         "path": if row.head.path.is_empty() { "/" } else { &row.head.path },
-        "query": row.head.query.as_deref().unwrap_or_default(),
+        "query": mask.url(row.head.query.as_deref().unwrap_or_default()),
         "remote_ip": row.head.remote_ip,
         "size": row.size,
         "content_type": row.content_type,
@@ -210,11 +212,12 @@ pub fn event(row: &EventRow, bodies: Bodies, body: Option<&[u8]>) -> Value {
         "duplicate_of": row.duplicate_of,
     });
     if let (true, Value::Object(map)) = (bodies.shown, &mut object) {
-        map.insert("headers".into(), headers(&row.head.headers));
+        map.insert("headers".into(), headers(&mask.fields(&row.head.headers)));
         if !row.head.trailers.is_empty() {
-            map.insert("trailers".into(), headers(&row.head.trailers));
+            map.insert("trailers".into(), headers(&mask.fields(&row.head.trailers)));
         }
-        put_body(map, body.unwrap_or_default(), row.size, bodies.limit);
+        let body = body.unwrap_or_default();
+        put_body(map, &mask.body(body), row.size > body.len() as u64, bodies.limit);
     }
     object
 }
@@ -260,7 +263,7 @@ pub fn attempt(
             Some(Signing::Forged(part)) => Some(part.as_str()),
             _ => None,
         },
-        "target": attempt.target,
+        "target": Mask::of(row).url(&attempt.target),
         "status": attempt.status,
         "error": attempt.error,
         "detail": attempt.detail,
@@ -271,9 +274,10 @@ pub fn attempt(
         "next": next,
     });
     if let (true, Value::Object(map)) = (bodies.shown, &mut object) {
-        map.insert("request_headers".into(), headers(&attempt.request));
+        map.insert("request_headers".into(), headers(&Mask::of(row).fields(&attempt.request)));
         map.insert("headers".into(), headers(&attempt.response));
-        put_body(map, body.unwrap_or_default(), attempt.size, bodies.limit);
+        let body = body.unwrap_or_default();
+        put_body(map, body, attempt.size > body.len() as u64, bodies.limit);
     }
     object
 }
@@ -292,13 +296,14 @@ fn sender(judgement: &Judgement) -> Value {
     })
 }
 
-fn put_body(map: &mut Map<String, Value>, body: &[u8], size: u64, limit: Option<usize>) {
+/// `cut`: there is more of it than this.
+fn put_body(map: &mut Map<String, Value>, body: &[u8], cut: bool, limit: Option<usize>) {
     let shown = &body[..limit.unwrap_or(usize::MAX).min(body.len())];
     match std::str::from_utf8(shown) {
         Ok(text) => map.insert("body".into(), text.into()),
         Err(_) => map.insert("body_base64".into(), BASE64_STANDARD.encode(shown).into()),
     };
-    if (shown.len() as u64) < size {
+    if cut || shown.len() < body.len() {
         map.insert("body_truncated".into(), true.into());
     }
 }

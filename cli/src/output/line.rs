@@ -1,22 +1,22 @@
 //! The line log: one line an event on standard output, everything else on standard error (ux §1).
 
+mod banner;
+mod repeats;
+
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::advice::{self, Advice};
 use super::detail::{self, Extent};
 use super::row;
-use super::signature::{self, Notes};
-use crate::activity::{Activity, App, AppState, Endpoint, Forward, Started, Stopped, Tried};
+use super::signature::Notes;
+use crate::activity::{Activity, App, Tried};
 use crate::journal::{EventRow, Signing, State};
 use crate::sanitize::sanitize;
 use crate::text;
-use crate::ui::{Ink, Ui};
-
-/// The same failure this often in a row, within [`ROW`], is said in full; then it is only counted.
-const IN_FULL: u32 = 3;
-const ROW: Duration = Duration::from_secs(10);
+use crate::ui::Ui;
+use repeats::Same;
 
 pub struct LineLog {
     ui: Arc<Ui>,
@@ -29,17 +29,6 @@ pub struct LineLog {
     bodies: HashMap<u64, bytes::Bytes>,
     notes: Notes,
     said_resigned: bool,
-}
-
-/// A failure that repeats.
-struct Same {
-    fact: String,
-    first: u64,
-    times: u32,
-    hidden: u32,
-    last: Instant,
-    /// Lists them.
-    list: String,
 }
 
 impl LineLog {
@@ -149,95 +138,6 @@ impl LineLog {
         }
     }
 
-    fn banner(&mut self, started: &Started) {
-        self.status(&format!("hook {}\n", env!("CARGO_PKG_VERSION")));
-        let many = started.endpoints.len() > 1;
-        for endpoint in &started.endpoints {
-            if many {
-                self.status(&format!("  Endpoint     {}", endpoint.name));
-            }
-            // The address that people copy comes from the relay itself.
-            if endpoint.embedded {
-                self.status(&format!("  Public URL   {}", self.ui.err.ink(Ink::Bold, sanitize(&endpoint.public_url))));
-                self.shown_urls.push(endpoint.public_url.clone());
-            }
-            if endpoint.forward_to.is_empty() {
-                self.status(
-                    "  Forwards to  nowhere: events are kept and answered 200. Add --forward-to localhost:3000",
-                );
-            }
-            for (i, forward) in endpoint.forward_to.iter().enumerate() {
-                let label = if i == 0 { "Forwards to" } else { "" };
-                let prefix = if forward.prefix.is_empty() {
-                    String::new()
-                } else {
-                    format!("{} → ", sanitize(&forward.prefix))
-                };
-                let url = if forward.has_path { forward.url.clone() } else { format!("{}/* (same path)", forward.url) };
-                let line = format!("  {label:<11}  {prefix}{}   {}", sanitize(&url), self.app_state(forward));
-                self.status(line.trim_end());
-                if forward.app == AppState::Down && forward.why_down.as_ref().is_some_and(|w| w.starts_with("nothing"))
-                {
-                    self.status("               Start your app; hook sees it by itself. Events until then are kept.");
-                }
-                if let Some(port) = forward.other_port {
-                    let url = forward.url.parse::<crate::target::Target>().map(|mut t| {
-                        t.port = port;
-                        t.to_string().replacen("http://", "", 1)
-                    });
-                    self.status(&format!(
-                        "               Something listens on {port}. next: hook listen --forward-to {}",
-                        sanitize(&url.unwrap_or_default())
-                    ));
-                }
-            }
-            signature::banner(endpoint, self.ui.err).iter().for_each(|line| self.status(line));
-            if endpoint.mirror {
-                self.status("  Mirror       copies of live events only; another listener answers the senders");
-            }
-            if endpoint.embedded {
-                self.status(
-                    "  Reachable    from this machine. From outside: hook listen --relay https://… (or hook login)",
-                );
-            }
-            self.status("");
-        }
-    }
-
-    fn app_state(&self, forward: &Forward) -> String {
-        let paint = self.ui.err;
-        match forward.app {
-            AppState::Up(after) => {
-                paint.ink(Ink::Good, format!("{} app is up ({})", paint.sign("✓"), text::span(after)))
-            }
-            AppState::Down => {
-                let why = forward.why_down.as_deref().unwrap_or("it is down");
-                paint.ink(Ink::Bad, format!("{} {}", paint.sign("✗"), sanitize(why)))
-            }
-            AppState::Unknown => String::new(),
-        }
-    }
-
-    fn ready(&mut self, endpoints: &[Endpoint], after: Duration) {
-        self.was_ready = true;
-        self.clear_passing();
-        for endpoint in endpoints.iter().filter(|e| !self.shown_urls.contains(&e.public_url)) {
-            // The relay gives out another address than the one we dial.
-            self.status(&format!("  Public URL   {}", self.ui.err.ink(Ink::Bold, sanitize(&endpoint.public_url))));
-        }
-        // A test event goes where a target is.
-        let url = endpoints.first().map_or(String::new(), |e| {
-            let default = e.forward_to.is_empty() || e.forward_to.iter().any(|f| f.prefix.is_empty());
-            let prefix = if default { "" } else { e.forward_to[0].prefix.as_str() };
-            format!("{}{prefix}", e.public_url)
-        });
-        self.status(&format!(
-            "Ready in {:.1} s. Paste the public URL into your provider, or send a test event now:",
-            after.as_secs_f64()
-        ));
-        self.status(&format!("  curl -d '{{\"hello\":\"world\"}}' {}\n", sanitize(&url)));
-    }
-
     fn app(&mut self, app: &App) {
         let target = sanitize(&app.target);
         let now = text::clock(crate::platform::now_ms());
@@ -285,7 +185,8 @@ impl LineLog {
                     sanitize(routes)
                 ),
                 then: None,
-                next: format!("hook replay {} --to localhost:3000{}", row.seq, sanitize(path)),
+                // The event brings its own path.
+                next: format!("hook replay {} --to localhost:3000", row.seq),
             });
         }
         if row.state == State::Refused {
@@ -315,7 +216,7 @@ impl LineLog {
         }
         let judgement = &tried.judgement;
         let advice = advice::on(&tried.row, &tried.attempt, &tried.body, tried.heard, judgement);
-        if advice.as_ref().map(|a| &a.fact) != self.same.as_ref().map(|s| &s.fact) {
+        if !self.goes_on(advice.as_ref().map(|a| a.fact.as_str())) {
             self.end_row();
         }
         let marks = row::marks(&tried.row, judgement.warning.as_deref(), self.ui.out);
@@ -338,55 +239,6 @@ impl LineLog {
         if let Some(next) = advice::on_warning(tried.row.seq, &tried.attempt, tried.heard, judgement) {
             self.next(&next);
         }
-    }
-
-    fn stopped(&mut self, s: &Stopped) {
-        let mut parts = vec![format!("{} ok", s.ok), format!("{} failed", s.failed)];
-        if s.undelivered > 0 {
-            parts.push(format!("{} not delivered", s.undelivered));
-        }
-        if s.owed > 0 {
-            parts.push(format!("{} still owed", s.owed));
-        }
-        let kept = if s.events == 0 { "" } else { " They are kept: hook events" };
-        self.status(&format!(
-            "Stopped. {} in {}: {}.{kept}",
-            text::count(s.events, "event"),
-            text::span(s.after),
-            parts.join(", ")
-        ));
-        if s.owed > 0 {
-            self.status("next: hook listen …                     (forwards what is owed)");
-        } else if s.undelivered > 0 {
-            self.status("next: hook replay --undelivered        (when your app is up again)");
-        }
-    }
-
-    /// Whether a failure is said in full, or only counted because it repeats.
-    fn is_said(&mut self, fact: &str, seq: u64, status: Option<u16>) -> bool {
-        let now = Instant::now();
-        match &mut self.same {
-            Some(same) if same.fact == fact && now - same.last < ROW => {
-                same.times += 1;
-                same.last = now;
-                if same.times > IN_FULL {
-                    same.hidden += 1;
-                    return false;
-                }
-            }
-            _ => {
-                self.end_row();
-                let list = status.map_or("hook events --undelivered".to_owned(), |s| format!("hook events status:{s}"));
-                self.same = Some(Same { fact: fact.to_owned(), first: seq, times: 1, hidden: 0, last: now, list });
-            }
-        }
-        true
-    }
-
-    fn end_row(&mut self) {
-        let Some(same) = self.same.take().filter(|s| s.hidden > 0) else { return };
-        let dots = self.ui.err.sign("…");
-        self.status(&format!("{dots} and {} more like #{} ({})", same.hidden, same.first, same.list));
     }
 
     fn advice(&self, advice: &Advice) {

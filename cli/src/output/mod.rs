@@ -6,6 +6,7 @@ pub mod detail;
 pub mod explanation;
 pub mod json;
 pub mod line;
+pub mod mask;
 pub mod probe;
 pub mod row;
 pub mod signature;

@@ -1,5 +1,6 @@
 //! One event on one line, in lists and in the line log alike.
 
+use super::mask::Mask;
 use crate::journal::{Attempt, EventRow, Signing, State};
 use crate::provider::Part;
 use crate::sanitize::{cut_middle, sanitize};
@@ -77,6 +78,7 @@ fn line(row: &EventRow, at: u64, status: &str, took: &str, word: &str, paint: Pa
 /// Who sent it and what it is about; method and path where that is not known.
 fn what(row: &EventRow, paint: Paint) -> String {
     let path = crate::subject::path(&row.head);
+    let path = Mask::of(row).url(&path);
     let request = || {
         let method = paint.ink(Ink::Bold, sanitize(&row.head.method));
         format!("{method} {}", cut_middle(&sanitize(&path), PATH_COLUMNS))

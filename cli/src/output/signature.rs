@@ -7,7 +7,7 @@ use super::advice::Advice;
 use super::row::mark;
 use crate::activity::{Endpoint, Sender};
 use crate::journal::{EventRow, State};
-use crate::provider::Signature;
+use crate::provider::{Signature, Source};
 use crate::sanitize::sanitize;
 use crate::text;
 use crate::ui::{Ink, Paint};
@@ -79,6 +79,10 @@ fn verdict(row: &EventRow, signature: &Signature, paint: Paint) -> String {
     };
     let why = if verdict == Some("valid") { String::new() } else { format!(": {}", sanitize(&signature.text)) };
     let secret = signature.secret.as_ref().map(|secret| match &signature.source {
+        // What is done with it is no place.
+        Some(source) if [Source::Made, Source::Handshake].iter().any(|of| of.to_string() == *source) => {
+            format!("{secret}, {}", sanitize(source))
+        }
         Some(source) => format!("{secret} from {}", sanitize(source)),
         None => secret.clone(),
     });
@@ -168,5 +172,33 @@ impl Notes {
             note("also", fact, format!("hook listen … --provider {provider}"));
         }
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_secret_is_from_reads_as_people_say_it() {
+        let shown = |source: &Source| {
+            let found = Signature {
+                scheme: Some("hmac-sha256".into()),
+                secret: Some("whsec_…7d54".into()),
+                source: Some(source.to_string()),
+                ..Signature::default()
+            };
+            let row = EventRow {
+                provider: Some("stripe".into()),
+                verdict: Some("valid".into()),
+                signature: Some(Box::new(found)),
+                ..EventRow::for_test(1, "POST", "/")
+            };
+            lines(&row, Paint::PLAIN).remove(1)
+        };
+        let end = |line: String| line.split_once('(').map(|(_, end)| format!("({end}")).unwrap_or_default();
+        assert_eq!(end(shown(&Source::Made)), "(hmac-sha256, whsec_…7d54, made by hook)");
+        assert_eq!(end(shown(&Source::Handshake)), "(hmac-sha256, whsec_…7d54, handed over by the provider)");
+        assert_eq!(end(shown(&Source::Environment("S".into()))), "(hmac-sha256, whsec_…7d54 from S)");
     }
 }

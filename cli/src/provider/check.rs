@@ -1,7 +1,7 @@
 //! One event under the eyes of the recipes, with the secrets that are known for its endpoint.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use hook_proto::EventHead;
@@ -9,13 +9,16 @@ use hook_providers::{Covers, Event, Handshake, Known, Recipe, Request, State, Ve
 use serde::{Deserialize, Serialize};
 
 use super::secrets::Store;
-use super::{Change, Given, Providers, Secret, Secrets};
+use super::{Change, Given, Providers, Said, Secret, Secrets};
 use crate::failure::Failure;
 
 /// Everything that is known, for as long as a command runs.
 pub struct Checker {
     pub providers: Providers,
-    secrets: RwLock<Secrets>,
+    /// Never held while something is looked at: who looks has those of when it began.
+    secrets: RwLock<Arc<Secrets>>,
+    /// Of those who change them.
+    turn: Mutex<()>,
     looked: Mutex<Instant>,
 }
 
@@ -100,6 +103,9 @@ pub struct Signature {
     pub also: Vec<String>,
     /// A key that has to be fetched before the signature can be checked.
     pub needs: Option<String>,
+    /// Where the event has the secret itself, which is not shown: `header:x-gitlab-token`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<String>,
 }
 
 /// What is written to the journal about an event's sender.
@@ -115,27 +121,51 @@ pub struct Checked {
 
 impl Checker {
     pub fn load(project: &Path, given: Given) -> Result<Self, Failure> {
-        let secrets = RwLock::new(Secrets::load(project, given)?);
-        Ok(Self { providers: Providers::load(project), secrets, looked: Mutex::new(Instant::now()) })
+        Ok(Self {
+            providers: Providers::load(project),
+            secrets: RwLock::new(Arc::new(Secrets::load(project, given)?)),
+            turn: Mutex::default(),
+            looked: Mutex::new(Instant::now()),
+        })
     }
 
-    /// Reads again what changed of the secrets, when it is time to look.
-    pub fn refresh(&self) -> Vec<Change> {
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        if looked.elapsed() < LOOK {
-            return Vec::new();
+    /// Whether it is time to look at the files of secrets; who is told so does it.
+    pub fn is_time_to_look(&self) -> bool {
+        let mut looked = lock(&self.looked);
+        let is_time = looked.elapsed() >= LOOK;
+        if is_time {
+            *looked = Instant::now();
         }
-        *looked = Instant::now();
+        is_time
+    }
+
+    /// Reads again what changed of the secrets. It reads files, so it is for a thread that may wait.
+    pub fn refresh(&self) -> Vec<Change> {
         let is_usual = |name: &str| self.providers.catalog().iter().any(|r| r.secret.env.iter().any(|v| v == name));
-        self.secrets_mut().refresh(is_usual)
+        self.change(|secrets| secrets.refresh(is_usual))
     }
 
-    pub fn secrets(&self) -> RwLockReadGuard<'_, Secrets> {
-        self.secrets.read().unwrap_or_else(PoisonError::into_inner)
+    /// The same without a word about what is new.
+    pub fn read_again(&self) {
+        self.change(|secrets| secrets.refresh(|_| false));
     }
 
-    pub fn secrets_mut(&self) -> RwLockWriteGuard<'_, Secrets> {
-        self.secrets.write().unwrap_or_else(PoisonError::into_inner)
+    /// From now on this holds for an endpoint.
+    pub fn tell(&self, endpoint: &str, said: Said) {
+        self.change(|secrets| secrets.tell(endpoint, said));
+    }
+
+    pub fn secrets(&self) -> Arc<Secrets> {
+        self.secrets.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Events are checked with the old ones until the new ones are there.
+    fn change<T>(&self, change: impl FnOnce(&mut Secrets) -> T) -> T {
+        let _turn = lock(&self.turn);
+        let mut secrets = Secrets::clone(&self.secrets());
+        let changed = change(&mut secrets);
+        *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(secrets);
+        changed
     }
 
     /// Keeps a secret that a provider handed over to an endpoint. Anybody can hand one over, so it is kept only where the
@@ -160,8 +190,7 @@ impl Checker {
         if !Store::keep_handed(kept)? {
             return Ok(Handed::Full { shown });
         }
-        let store = Store::read()?;
-        self.secrets_mut().take(store);
+        self.change(|secrets| Store::read().map(|store| secrets.take(store)))?;
         Ok(Handed::Kept { shown })
     }
 
@@ -193,6 +222,10 @@ impl Checker {
     pub fn check(&self, asked: Asked<'_>, now_ms: u64) -> Checked {
         self.look(asked, |case| case.checked(now_ms))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Case<'_> {
@@ -235,6 +268,7 @@ impl Case<'_> {
             live: self.event.live,
             also: self.also.iter().map(|r| r.slug.clone()).collect(),
             needs: verdict.needs.as_ref().map(|n| n.url.clone()),
+            tokens: self.recipe.map(Recipe::token_places).unwrap_or_default(),
         }
     }
 }
@@ -242,5 +276,26 @@ impl Case<'_> {
 impl Checked {
     pub fn verdict(&self) -> Option<&str> {
         self.signature.as_ref()?.verdict.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_change_while_an_event_is_looked_at() {
+        let dir = tempfile::tempdir().unwrap();
+        let checker = Checker::load(dir.path(), Given::default()).unwrap();
+        let head = EventHead { method: "POST".into(), url: "http://h/".into(), ..EventHead::default() };
+        let asked = Asked { endpoint: "shop", pinned: Some("stripe"), head: &head, body: b"{}" };
+        let params = |checker: &Checker| checker.secrets().params("shop").len();
+        checker.look(asked, |_| {
+            let said = Said { params: vec![crate::param::Param::parse("a=b").unwrap()], ..Said::default() };
+            // Whoever waits here would stop the tunnel.
+            std::thread::scope(|scope| scope.spawn(|| checker.tell("shop", said)).join().unwrap());
+            assert_eq!(params(&checker), 1);
+        });
+        assert!(!checker.is_time_to_look(), "it was just read");
     }
 }

@@ -135,6 +135,14 @@ pub fn is_name(text: &str) -> bool {
     (1..=40).contains(&text.len()) && digits <= 4 && text.bytes().all(of_names)
 }
 
+/// What `hook trigger` takes to send an event of a provider: `stripe payment_intent.succeeded`.
+pub fn example(recipe: &Recipe) -> String {
+    match hook_providers::sample::types(recipe).into_iter().next() {
+        Some(first) => format!("{} {}", recipe.slug, first.name),
+        None => format!("{} --data @event.json", recipe.slug),
+    }
+}
+
 /// Where a person's own recipes are.
 pub fn own_dirs(project: &Path) -> [PathBuf; 2] {
     [platform::config_dir().join("providers"), project.join(".hook/providers")]

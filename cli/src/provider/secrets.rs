@@ -67,6 +67,7 @@ pub struct Said {
 }
 
 /// All secrets that can be found for one project.
+#[derive(Clone)]
 pub struct Secrets {
     project: PathBuf,
     given: Given,

@@ -17,6 +17,7 @@ use crate::known::{Known, Secret};
 use crate::recipe::Recipe;
 use crate::recipe::template::Scope;
 use crate::request::Request;
+use crate::scheme::stamp::unit_slip;
 use crate::scheme::{Refusal, Scheme};
 use crate::verdict::{State, Verdict};
 use crate::verify::verify;
@@ -63,6 +64,11 @@ pub fn explain(
     let case = Case::new(recipe, request, known, around, now_ms);
     let found = match verdict.state {
         State::Valid => Found::new(Cause::None, verdict.reason.clone()),
+        State::Stale if case.has_other_unit(&verdict) => {
+            let cause = if verdict.age_ms.is_some_and(|age| age < 0) { Cause::ClockAhead } else { Cause::Stale };
+            Found::new(cause, verdict.reason.clone())
+                .next("write the timestamp in the unit that is expected, where the event is signed")
+        }
         State::Stale if verdict.age_ms.is_some_and(|age| age < 0) => {
             Found::new(Cause::ClockAhead, verdict.reason.clone())
                 .next("compare this computer's clock with the time at the provider")
@@ -156,6 +162,14 @@ impl<'x> Case<'x> {
         }
     }
 
+    /// Whether the signed time was written in milliseconds where seconds are expected, or the other way round.
+    fn has_other_unit(&self, verdict: &Verdict) -> bool {
+        let now_ms = i64::try_from(self.now_ms).unwrap_or(i64::MAX);
+        let stamp = self.scheme.and_then(|scheme| scheme.stamp.as_ref());
+        let at_ms = verdict.age_ms.map(|age| now_ms.saturating_sub(age));
+        stamp.zip(at_ms).is_some_and(|(stamp, at_ms)| unit_slip(stamp.unit, at_ms, now_ms).is_some())
+    }
+
     fn with_body(&self, body: &[u8]) -> bool {
         let request = Request::new(self.request.method, self.request.url, self.request.headers, body);
         self.right(&request, self.known).is_some()
@@ -164,9 +178,12 @@ impl<'x> Case<'x> {
     fn copy_secret(&self) -> String {
         let slug = &self.recipe.slug;
         let called = &self.recipe.secret.called;
+        // The place on the page; what follows a semicolon is more to know about it.
+        let found = self.recipe.secret.found.split(';').next().unwrap_or_default();
+        let found = if found.is_empty() { String::new() } else { format!(" ({found})") };
         match &self.recipe.setup.dashboard {
-            Some(page) => format!("copy this endpoint's {called} from {page}, then hook secret set {slug}"),
-            None => format!("copy this endpoint's {called} once more, then hook secret set {slug}"),
+            Some(page) => format!("copy this endpoint's {called} from {page}{found}, then hook secret set {slug}"),
+            None => format!("copy this endpoint's {called} once more{found}, then hook secret set {slug}"),
         }
     }
 

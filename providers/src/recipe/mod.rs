@@ -13,7 +13,7 @@ use std::fmt;
 
 pub use facts::{BodyMac, Fact, Failure, Param, Retries, SecretFacts, Sender, Setup, SignatureFacts, StatusClass};
 
-use crate::scheme::Scheme;
+use crate::scheme::{Algorithm, Scheme};
 use condition::Condition;
 use only::Only;
 use selector::Selector;
@@ -129,6 +129,20 @@ impl Recipe {
     /// Whether its events are signed or carry a token, so that there is something to verify.
     pub fn is_verifiable(&self) -> bool {
         !self.schemes.is_empty()
+    }
+
+    /// Where a request carries the secret itself, in place of a signature: `header:x-gitlab-token`, `query:` and `form:` with
+    /// the name of a field, `json:` with that of a member of the body.
+    pub fn token_places(&self) -> Vec<String> {
+        let tokens = self.schemes.iter().filter(|s| matches!(s.algorithm, Algorithm::Equals | Algorithm::Basic));
+        let places = tokens.flat_map(|scheme| &scheme.signature.at).filter_map(|place| match place {
+            Selector::Header(name) => Some(format!("header:{name}")),
+            Selector::Query(name) => Some(format!("query:{name}")),
+            Selector::Form(name) => Some(format!("form:{name}")),
+            Selector::Json(steps) | Selector::Item(steps) => Some(format!("json:{}", steps.last()?)),
+            _ => None,
+        });
+        places.collect()
     }
 
     /// Whether what it sends can be signed again by whoever has the secret.

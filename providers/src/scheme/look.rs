@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::stamp::{Future, span};
+use super::stamp::{Future, span, unit_slip};
 use super::{Algorithm, Scheme, ecdsa, ed25519, jwt, mac, rsa, token};
 use crate::bytes::same;
 use crate::json::Value;
@@ -179,20 +179,21 @@ impl Scheme {
         let Some(stamp) = &self.stamp else { return };
         let tolerance = stamp.tolerance_ms.unwrap_or(i64::MAX);
         let may_lead = stamp.ahead_ms.unwrap_or(tolerance);
+        let slip = unit_slip(stamp.unit, at_ms, now_ms).map_or_else(String::new, |slip| format!("; {slip}"));
         if age > tolerance {
             let (age, limit) = (span(age.unsigned_abs()), span(tolerance.unsigned_abs()));
             verdict.state = State::Stale;
             verdict.reason =
-                format!("the signature is right, but its timestamp is {age} old; libraries refuse after {limit}");
+                format!("the signature is right, but its timestamp is {age} old; libraries refuse after {limit}{slip}");
         } else if age < -AHEAD_MS.min(may_lead) {
             let ahead = span(age.unsigned_abs());
             if stamp.future == Future::Reject && age < -may_lead {
                 verdict.state = State::Stale;
                 verdict.reason = format!(
-                    "the signature is right, but its timestamp is {ahead} ahead of this clock, which libraries refuse"
+                    "the signature is right, but its timestamp is {ahead} ahead of this clock, which libraries refuse{slip}"
                 );
             }
-            verdict.clock_warning = Some(format!("its timestamp is {ahead} ahead of this computer's clock"));
+            verdict.clock_warning = Some(format!("its timestamp is {ahead} ahead of this computer's clock{slip}"));
         }
     }
 

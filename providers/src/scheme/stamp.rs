@@ -61,6 +61,18 @@ impl Unit {
     }
 }
 
+/// That a time was written in another unit than it was read in, where the other one makes it a time of now.
+pub(crate) fn unit_slip(unit: Unit, at_ms: i64, now_ms: i64) -> Option<&'static str> {
+    const NEAR_MS: i64 = 30 * 86_400_000;
+    let is_now = |ms: Option<i64>| ms.is_some_and(|ms| ms.abs_diff(now_ms) < NEAR_MS.unsigned_abs());
+    match unit {
+        _ if is_now(Some(at_ms)) => None,
+        Unit::S if is_now(Some(at_ms / 1000)) => Some("it looks like milliseconds, and seconds are expected"),
+        Unit::Ms if is_now(at_ms.checked_mul(1000)) => Some("it looks like seconds, and milliseconds are expected"),
+        _ => None,
+    }
+}
+
 /// A span of time in the largest unit that says it well: `14 min`, `2 h 10 min`.
 pub(crate) fn span(ms: u64) -> String {
     let seconds = ms / 1000;
@@ -93,6 +105,20 @@ mod tests {
         for unit in [Unit::Ms, Unit::Rfc3339] {
             assert_eq!(unit.read(unit.write(1_780_000_000_123).as_bytes()), Some(1_780_000_000_123));
         }
+    }
+
+    #[test]
+    fn a_time_in_another_unit_is_suspected() {
+        let now = 1_780_000_000_000;
+        let slip = |unit: Unit, text: &str| unit_slip(unit, unit.read(text.as_bytes()).unwrap(), now);
+        assert!(slip(Unit::S, "1779999000123").unwrap().starts_with("it looks like milliseconds"));
+        assert!(slip(Unit::Ms, "1779999000").unwrap().starts_with("it looks like seconds"));
+        for (unit, text) in
+            [(Unit::S, "1779999000"), (Unit::S, "1979999000"), (Unit::S, "0"), (Unit::Ms, "1779999000123")]
+        {
+            assert_eq!(slip(unit, text), None, "{text}");
+        }
+        assert_eq!(unit_slip(Unit::Ms, i64::MAX, now), None);
     }
 
     #[test]

@@ -292,3 +292,18 @@ fn a_probe_finds_what_the_app_really_verifies() {
     assert_eq!(other.request(1).target(), "/other");
     assert_eq!(listen.of_type("attempt").len(), 1, "a probe is no attempt");
 }
+
+/// hook would sign for whoever forged it.
+#[test]
+fn a_probe_of_what_may_be_forged_asks_first() {
+    let (hook, app, listen) = refusing(Answer::ok("ok"));
+    let seq = github(&listen, BODY, "whsec_of_somebody_else").to_string();
+    let before = app.count();
+    let output = hook.run(["explain", &seq, "--probe"]).ended_with(1);
+    let fact = format!("no secret that hook knows made the signature of event {seq}: it may be forged");
+    assert!(output.stderr.contains(&fact), "{}", output.stderr);
+    assert!(output.stderr.contains(&format!("next: hook explain {seq} --probe --yes")), "{}", output.stderr);
+    assert_eq!(app.count(), before, "nothing was sent");
+    hook.run(["explain", &seq, "--probe", "--yes"]).ended_with(1);
+    assert!(app.count() > before);
+}

@@ -66,6 +66,16 @@ fn a_persons_own_recipes_count_and_a_bad_one_stops_no_other() {
     assert_eq!(event["signature"]["verdict"], "valid");
     let error = listen.of_type("error").remove(0);
     assert_eq!((&error["code"], &error["fatal"]), (&"recipe".into(), &false.into()));
+    // It has no samples: a body of one's own is signed.
+    let said = hook.run(["trigger", "acme"]).ended_with(2).stderr;
+    assert!(
+        said.contains("hook has no samples of Acme Pay")
+            && said.ends_with("next: hook trigger acme --data @event.json\n"),
+        "{said}"
+    );
+    std::fs::write(hook.project().join("event.json"), r#"{"type":"refunded"}"#).unwrap();
+    hook.run(["trigger", "acme", "--data", "@event.json"]).succeeded();
+    assert_eq!(listen.event(2)["signature"]["verdict"], "valid");
 }
 
 #[test]

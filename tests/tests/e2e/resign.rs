@@ -296,3 +296,20 @@ fn a_live_event_leaves_this_machine_only_when_it_is_said() {
     assert_eq!(app.count(), 2);
     hook.run(["replay", "1", "--to", &elsewhere, "--yes"]).succeeded();
 }
+
+#[test]
+fn an_event_that_a_change_makes_live_is_asked_about_too() {
+    let (hook, app) = (knowing(SECRET), stripe_app(SECRET));
+    let listen = hook.listen(["--forward-to", &app.url()]);
+    assert_eq!(send_stripe(&listen.url(), SECRET, now(), EVENT).status, 200);
+    listen.attempt(1);
+    let elsewhere = format!("0.0.0.0:{}", app.port());
+    let change = ["replay", "1", "--set", "livemode=true", "--to", &elsewhere];
+    let output = hook.run(change).ended_with(1);
+    assert!(output.stderr.contains("event 1 is LIVE, about real money or data"), "{}", output.stderr);
+    assert_eq!((app.count(), hook.events().len()), (1, 1), "nothing was made or sent");
+    hook.run(change.iter().chain(&["--yes"])).succeeded();
+    // Where it stays here nobody is asked.
+    hook.run(["replay", "1", "--set", "livemode=true"]).succeeded();
+    assert_eq!(app.count(), 3);
+}

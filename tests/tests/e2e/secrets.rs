@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use hook_tests::signing::{github, now, stripe};
-use hook_tests::{Hook, Listen, request, wait_for};
+use hook_tests::{App, Hook, Listen, request, wait_for};
 use serde_json::{Value, json};
 
 const OLD: &str = "whsec_0123456789abcdef9fQ2";
@@ -244,4 +244,30 @@ fn listen_makes_a_secret_for_a_pinned_provider_and_hands_it_to_the_app() {
     let again = hook.listen(args);
     again.ready();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+}
+
+#[test]
+fn a_token_that_an_event_carries_is_shown_as_a_secret_is() {
+    let token = "gl_0123456789abcdef";
+    let (hook, app) = (Hook::new().with_env("GITLAB_WEBHOOK_SECRET", token), App::new());
+    let listen = hook.listen(["--forward-to", &app.url(), "--body"]);
+    let fields: [(&str, &[u8]); 2] = [("X-Gitlab-Event", b"Push Hook"), ("X-Gitlab-Token", token.as_bytes())];
+    request("POST", &listen.url(), &fields, r#"{"object_kind":"push"}"#);
+    let (event, attempt) = (listen.event(1), listen.attempt(1));
+    assert_eq!(event["signature"]["verdict"], "valid");
+    assert!(event["headers"].to_string().contains(r#"["x-gitlab-token","gl_…cdef"]"#), "{event}");
+    assert!(attempt["request_headers"].to_string().contains(r#"["x-gitlab-token","gl_…cdef"]"#), "{attempt}");
+    let lines = hook.spawn(&["listen", "-vv", "--name", "another", "--forward-to", &app.url()]);
+    let said = lines.wait_for_stderr("Ready in ");
+    let url = said.lines().find_map(|line| line.trim().strip_prefix("Public URL")).unwrap().trim().to_owned();
+    request("POST", &url, &fields, "{}");
+    lines.wait_for_stdout("x-gitlab-token: gl_…cdef");
+    hook.run(["replay", "1", "--resign"]).succeeded();
+    for command in [["show", "1"], ["show", "2"], ["show", "1 --output json"]] {
+        let words = command.iter().flat_map(|words| words.split(' '));
+        let shown = hook.run(words).succeeded().stdout;
+        assert!(shown.contains("gl_…cdef") && !shown.contains(token), "{shown}");
+    }
+    // The app got it whole.
+    assert_eq!(app.request(1).header("x-gitlab-token").as_deref(), Some(token));
 }

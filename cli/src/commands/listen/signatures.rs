@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use hook_providers::Recipe;
+use hook_providers::sample::types;
 
 use crate::activity::{Sender, Shown};
 use crate::engine::Endpoint;
 use crate::failure::Failure;
 use crate::platform;
 use crate::provider::secrets::From;
-use crate::provider::{Checker, Secret, Source, made};
+use crate::provider::{Checker, Secret, Source, example, made};
 
 /// The pinned provider, else all whose secrets are known.
 pub fn senders(checker: &Checker, endpoint: &Endpoint) -> Vec<Sender> {
@@ -47,6 +48,21 @@ pub fn likely(checker: &Checker, endpoint: &Endpoint) -> Option<String> {
     words.chain([endpoint.name.as_str()]).find_map(|word| Some(checker.providers.get(word)?.slug.clone()))
 }
 
+/// What `hook trigger` sends here: of the provider that is pinned, or the only one whose secret is known, or the one of
+/// those that seems to be meant.
+pub fn sample(checker: &Checker, endpoint: &Endpoint) -> Option<String> {
+    let senders = senders(checker, endpoint);
+    let likely = likely(checker, endpoint);
+    let sender = match senders.as_slice() {
+        [one] => one,
+        many => many.iter().find(|sender| likely.as_ref() == Some(&sender.provider))?,
+    };
+    let recipe = checker.providers.get(&sender.provider)?;
+    // Without what else they need, or the key that only the provider has, events of it do not verify.
+    let is_possible = recipe.params.is_empty() && (recipe.can_sign() || !recipe.is_verifiable());
+    (is_possible && !types(recipe).is_empty()).then(|| example(recipe))
+}
+
 /// Writes the secrets that hook made into the file that `--env-file` names, so that the app has them; makes one for a pinned
 /// provider that has none. Gives what was written, for people.
 pub fn hand_over(
@@ -61,7 +77,7 @@ pub fn hand_over(
         && recipe.can_sign()
     {
         made::make(project, None, recipe)?;
-        checker.secrets_mut().refresh(|_| false);
+        checker.read_again();
     }
     let mut written = Vec::new();
     for recipe in checker.providers.catalog().iter() {
@@ -78,6 +94,6 @@ pub fn hand_over(
             written.push(format!("{variable} in {}{ignored}", platform::shown(file)));
         }
     }
-    checker.secrets_mut().refresh(|_| false);
+    checker.read_again();
     Ok(written)
 }

@@ -11,6 +11,7 @@ use crate::form;
 use crate::journal::EventRow;
 use crate::json::{self, SetError};
 use crate::sanitize::sanitize;
+use crate::text::shell_word;
 
 /// An event that is about to be made from another.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,8 +63,9 @@ impl Changed {
         let kind = self.head.headers.iter().find(|h| h.name == "content-type");
         let is_form = kind.is_some_and(|h| form::is_form(&String::from_utf8_lossy(&h.value)));
         let nothing_there = |paths: &[String]| {
-            let near = hook_providers::sample::near_words(path, paths.iter().map(String::as_str));
-            let near: Vec<_> = near.iter().take(3).map(|p| sanitize(p).into_owned()).collect();
+            let typable = paths.iter().map(String::as_str).filter(|path| is_typable(path));
+            let near = hook_providers::sample::near_words(path, typable);
+            let near: Vec<_> = near.iter().take(3).map(|path| shell_word(path)).collect();
             let fact = format!("the body of event {seq} has nothing at \"{}\".", sanitize(path));
             Failure::failed(fact).next(match near.as_slice() {
                 [] => format!("hook replay {seq} --edit"),
@@ -95,5 +97,34 @@ impl Changed {
             *field = Header::new("content-length", self.body.len().to_string().into_bytes());
         }
         self
+    }
+}
+
+/// Longer names are nothing to type.
+const TYPABLE: usize = 80;
+
+/// Whether a name, which is the sender's, can be handed on as `--set NAME=…`.
+fn is_typable(path: &str) -> bool {
+    path.len() <= TYPABLE && !path.starts_with('-') && !path.contains('=') && sanitize(path) == path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(body: &str) -> String {
+        let row = EventRow::for_test(7, "POST", "/");
+        let changed = Changed::of(&row, Bytes::copy_from_slice(body.as_bytes()));
+        changed.set(7, "amount", "1").unwrap_err().next.join("\n")
+    }
+
+    #[test]
+    fn a_name_of_the_sender_is_typed_as_one_word() {
+        assert_eq!(near(r#"{"amounts":1}"#), "hook replay 7 --set amounts=…");
+        assert_eq!(near(r#"{"amount; reboot":1}"#), "hook replay 7 --set 'amount; reboot'=…");
+        assert_eq!(near(r#"{"amount$(reboot)":1}"#), "hook replay 7 --set 'amount$(reboot)'=…");
+        for odd in [r#"{"amount\u001b[2J":1}"#, r#"{"amount\n":1}"#, r#"{"amount=":1}"#, r#"{"-amount":1}"#] {
+            assert_eq!(near(odd), "hook replay 7 --edit", "{odd}");
+        }
     }
 }

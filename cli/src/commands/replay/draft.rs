@@ -5,8 +5,8 @@ use hook_proto::{EventHead, Header};
 use http::uri::PathAndQuery;
 
 use super::change::Changed;
+use crate::autopsy::answer::is_binary;
 use crate::json::{self, Token};
-use crate::output::advice::is_binary;
 use crate::{header_arg, subject};
 
 /// A text and what it was made from.

@@ -69,7 +69,13 @@ async fn jobs(context: &Context, post: &Post, rows: Vec<EventRow>) -> Result<Vec
     }
     let mut aim = Aim::new(&post.journal, args).await?;
     let jobs: Vec<Job> = rows.into_iter().map(|row| aim.job(row)).collect::<Result<_, _>>()?;
-    may_leave(context, args, &jobs)?;
+    let mut live = Vec::new();
+    for job in jobs.iter().filter(|job| leaves(job)) {
+        if post.is_live(&job.row, &job.row.head, &post.body(&job.row).await?) {
+            live.push(job);
+        }
+    }
+    may_leave(context, args, &live)?;
     if args.change.is_any() {
         return changed(context, post, aim, jobs).await;
     }
@@ -85,10 +91,12 @@ async fn jobs(context: &Context, post: &Post, rows: Vec<EventRow>) -> Result<Vec
     Ok(jobs)
 }
 
+fn leaves(job: &Job) -> bool {
+    !job.client.target.is_loopback()
+}
+
 /// Events about real money or data leave this machine only when a person says so.
-fn may_leave(context: &Context, args: &ReplayArgs, jobs: &[Job]) -> Result<(), Failure> {
-    let is_live = |job: &&Job| job.row.signature.as_ref().and_then(|s| s.live) == Some(true);
-    let leaving: Vec<&Job> = jobs.iter().filter(is_live).filter(|j| !j.client.target.is_loopback()).collect();
+fn may_leave(context: &Context, args: &ReplayArgs, leaving: &[&Job]) -> Result<(), Failure> {
     let Some(first) = leaving.first().filter(|_| !args.yes) else { return Ok(()) };
     let origin = first.client.target.origin();
     let which = match leaving.len() {
@@ -102,8 +110,9 @@ fn may_leave(context: &Context, args: &ReplayArgs, jobs: &[Job]) -> Result<(), F
             let events = args.events.iter().map(|e| shell_word(e).into_owned()).collect::<Vec<_>>().join(" ");
             let which_again = if args.undelivered { "--undelivered".to_owned() } else { events };
             let to = args.to.as_ref().map_or_else(String::new, |to| format!(" --to {}", shell_word(&to.to_string())));
+            let more = if args.change.is_any() { " …" } else { "" };
             Err(Failure::failed(format!("{which}, and {origin} is not this machine. Nothing was sent."))
-                .next(format!("hook replay {which_again}{to} --yes")))
+                .next(format!("hook replay {which_again}{to}{more} --yes")))
         }
     }
 }
@@ -115,11 +124,19 @@ async fn changed(context: &Context, post: &Post, mut aim: Aim<'_>, jobs: Vec<Job
     let mut made = Vec::new();
     let mut ready = Vec::new();
     for from in jobs {
-        let mut changed = Changed::of(&from.row, post.body(&from.row).await?);
+        let as_it_was = post.body(&from.row).await?;
+        // Of those that were LIVE before, a person was asked.
+        let may_become = leaves(&from) && !post.is_live(&from.row, &from.row.head, &as_it_was);
+        let mut changed = Changed::of(&from.row, as_it_was);
         changed.apply(from.row.seq, &args.change, body.as_ref())?;
-        ready.push((from, changed.fitted()));
+        ready.push((from, changed.fitted(), may_become));
     }
-    for (from, mut changed) in ready {
+    let became = |job: &Job, changed: &Changed| post.is_live(&job.row, &changed.head, &changed.body);
+    let live: Vec<&Job> =
+        ready.iter().filter(|(job, changed, may)| *may && became(job, changed)).map(|(job, ..)| job).collect();
+    may_leave(context, args, &live)?;
+    let asked = !live.is_empty();
+    for (from, mut changed, may_become) in ready {
         let (mut resign, mut file) = (Resign::Yes, None);
         if args.change.edit {
             let with = post.signer(&from).await?;
@@ -133,8 +150,10 @@ async fn changed(context: &Context, post: &Post, mut aim: Aim<'_>, jobs: Vec<Job
         }
         let mut row = EventRow { head: changed.head.clone(), ..(*from.row).clone() };
         row.target = choose::moved(&row, &from.row.head);
-        let to = aim.job(row);
-        let recorded = match to {
+        // What was edited is known only now, and before anything is recorded.
+        let is_new = may_become && !asked && became(&from, &changed);
+        let allowed = if is_new { may_leave(context, args, &[&from]) } else { Ok(()) };
+        let recorded = match allowed.and_then(|()| aim.job(row)) {
             Ok(to) => post.record(&from, to, changed, resign).await,
             Err(failure) => Err(failure),
         };
@@ -247,7 +266,7 @@ fn said(sent: &Sent, args: &ReplayArgs) -> Vec<Advice> {
     }
     let answer = answer.map(|mut advice| {
         if let Some(to) = &args.to {
-            advice.next = format!("hook replay {seq} --to {to}");
+            advice.next = format!("hook replay {seq} --to {}", shell_word(&to.to_string()));
         }
         advice
     });

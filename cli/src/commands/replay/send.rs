@@ -78,6 +78,12 @@ impl Post {
         })
     }
 
+    /// Whether an event, as it would be sent, is about real money or data.
+    pub fn is_live(&self, row: &EventRow, head: &EventHead, body: &[u8]) -> bool {
+        let recorded = row.signature.as_ref().and_then(|s| s.live) == Some(true);
+        recorded || self.checker.look(self.asked(row, head, body), |case| case.event.live) == Some(true)
+    }
+
     /// The secret that will sign a changed event, as it may be shown.
     pub async fn signer(&self, job: &Job) -> Result<Option<String>, Failure> {
         let body = self.body(&job.row).await?;

@@ -3,6 +3,7 @@
 use hook_providers::Recipe;
 
 use crate::journal::Listener;
+use crate::provider::example;
 use crate::sanitize::sanitize;
 use crate::target::Target;
 
@@ -37,7 +38,10 @@ pub fn out_of_reach(recipe: &Recipe, listener: &Listener) -> Vec<String> {
     let targets = listener.target.as_deref().unwrap_or_default().lines();
     let forward: String = targets.map(|t| format!(" --forward-to {}", crate::text::shell_word(&sanitize(t)))).collect();
     vec![
-        format!("That URL is reached from this machine only: {name} cannot call it. hook trigger {slug} can."),
+        format!(
+            "That URL is reached from this machine only: {name} cannot call it. hook trigger {} can.",
+            example(recipe)
+        ),
         format!(
             "next: hook listen --relay https://RELAY{forward} --provider {slug}     (a relay on a server: docs/self-hosting.md)"
         ),

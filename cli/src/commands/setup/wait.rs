@@ -11,7 +11,7 @@ use crate::commands::Context;
 use crate::failure::{Exit, Failure};
 use crate::journal::{BodyKey, Condition, EventRow, Journal, Listener, Order, Scope};
 use crate::platform;
-use crate::provider::{Asked, Checker};
+use crate::provider::{Asked, Checker, example};
 use crate::sanitize::sanitize;
 use crate::text;
 
@@ -102,7 +102,7 @@ impl Wait<'_> {
         let seq = row.seq;
         let body = self.journal.read(move |c| BodyKey::Event(seq).read(c, usize::MAX)).await?;
         // A secret may have been set in another terminal meanwhile.
-        self.checker.secrets_mut().refresh(|_| false);
+        self.checker.read_again();
         let asked = Asked { endpoint: &row.endpoint, pinned: Some(slug), head: &row.head, body: &body };
         let at = row.head.received_at;
         Ok(self.checker.look(asked, |case| match answer_handshake(self.recipe, case.request, &case.known, at) {
@@ -138,9 +138,10 @@ impl Wait<'_> {
         match others.first() {
             Some(seq) => failure
                 .next(format!("hook show {seq}     ({} of others came)", text::count(others.len() as u64, "event"))),
-            None if guide::is_loopback(&self.listener.url) => {
-                failure.next(format!("hook trigger {slug}     (from this machine; {name} needs a URL that it reaches)"))
-            }
+            None if guide::is_loopback(&self.listener.url) => failure.next(format!(
+                "hook trigger {}     (from this machine; {name} needs a URL that it reaches)",
+                example(self.recipe)
+            )),
             None => failure.next(format!("send a test event from {name}'s page, while hook setup {slug} waits again")),
         }
     }

@@ -231,8 +231,13 @@ fn which_provider() -> Failure {
 
 fn which_event(recipe: &Recipe, provider: &str) -> Failure {
     let provider = sanitize(provider);
+    let types = sample::types(recipe);
+    if types.is_empty() {
+        let what = format!("hook has no samples of {}: hand it a body of your own to sign.", sanitize(&recipe.name));
+        return Failure::usage(what).next(format!("hook trigger {provider} --data @event.json"));
+    }
     let failure = Failure::usage(format!("which event of {}?", recipe.name));
-    let first = sample::types(recipe).into_iter().take(3).map(|kind| format!("hook trigger {provider} {}", kind.name));
+    let first = types.into_iter().take(3).map(|kind| format!("hook trigger {provider} {}", kind.name));
     first.chain([format!("hook trigger --list {provider}")]).fold(failure, Failure::next)
 }
 

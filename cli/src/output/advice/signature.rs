@@ -1,6 +1,6 @@
 //! What is said when the app refused an event, with what is known of its signature (ux §1.4).
 
-use super::first_line;
+use crate::autopsy::answer::first_line;
 use crate::autopsy::app::is_refusal;
 use crate::autopsy::framework;
 use crate::journal::{Attempt, EventRow, Signing};

@@ -8,6 +8,7 @@ use super::change::{Change, compare};
 use super::store::{self, Stamp};
 use crate::platform;
 
+#[derive(Clone)]
 pub struct EnvFile {
     pub path: PathBuf,
     seen: Option<Stamp>,

@@ -69,7 +69,7 @@ fn first() -> u32 {
 }
 
 /// What the file held when it was read.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Store {
     kept: Vec<Kept>,
     seen: Option<Stamp>,
