@@ -191,7 +191,7 @@ fn a_token_that_an_event_carries_is_shown_as_a_secret_is() {
     assert_eq!(event["signature"]["verdict"], "valid");
     assert!(event["headers"].to_string().contains(r#"["x-gitlab-token","gl_…cdef"]"#), "{event}");
     assert!(attempt["request_headers"].to_string().contains(r#"["x-gitlab-token","gl_…cdef"]"#), "{attempt}");
-    let lines = hook.spawn(&["listen", "-vv", "--name", "another", "--forward-to", &app.url()]);
+    let lines = hook.spawn(["listen", "-vv", "--name", "another", "--forward-to", &app.url()]);
     let said = lines.wait_for_stderr("Ready in ");
     let url = said.lines().find_map(|line| line.trim().strip_prefix("Public URL")).unwrap().trim().to_owned();
     request("POST", &url, &fields, "{}");
