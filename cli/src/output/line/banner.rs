@@ -155,7 +155,10 @@ mod tests {
         let two = test_event(&[stripe(), endpoint("other", None)]);
         assert_eq!(two, "hook trigger stripe payment_intent.succeeded --name shop");
         let plain = endpoint("x7k2m", None);
-        assert_eq!(test_event(&[plain.clone()]), r#"curl -d '{"hello":"world"}' http://127.0.0.1:4000/x7k2m"#);
+        assert_eq!(
+            test_event(std::slice::from_ref(&plain)),
+            r#"curl -d '{"hello":"world"}' http://127.0.0.1:4000/x7k2m"#
+        );
         // A relay may say anything.
         let odd = Endpoint { public_url: "http://h/$(reboot)".into(), ..plain };
         assert_eq!(test_event(&[odd]), r#"curl -d '{"hello":"world"}' 'http://h/$(reboot)'"#);
