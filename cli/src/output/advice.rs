@@ -152,7 +152,12 @@ pub fn on_handshake(row: &EventRow, what: &Handshake) -> Advice {
                 "{provider} asks for a handshake. If your app does not answer it, hook cannot: {}.",
                 sanitize(lacking)
             ),
-            format!("hook secret set {provider}"),
+            // Something else may be lacking, or the question is not as its provider asks it.
+            if row.verdict.as_deref() == Some("no_secret") || lacking == "no secret is known" {
+                format!("hook secret set {provider}")
+            } else {
+                format!("hook show {}, then hook providers {provider}", row.seq)
+            },
         ),
         Handshake::Secret(handed) => {
             let said = |shown: &str, what: &str| format!("{provider} handed over a secret ({}){what}", sanitize(shown));

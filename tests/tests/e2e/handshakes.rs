@@ -110,6 +110,25 @@ fn what_hook_cannot_answer_is_said_and_left_to_the_app() {
     assert_eq!(said["next"], "hook secret set zoom");
 }
 
+#[test]
+fn an_event_as_a_challenge_is_not_signed() {
+    let (hook, app) = (Hook::new().with_env("TWITTER_CONSUMER_SECRET", "hush-hush"), App::stopped());
+    let listen = hook.listen(["--forward-to", &app.url()]);
+    let ask = |token: &str| request("GET", &format!("{}?crc_token={token}", listen.url()), &[], "");
+    let forged = ask("%7B%22tweet_create_events%22%3A%5B%5D%7D");
+    assert_eq!((forged.status, forged.text().contains("sha256=")), (502, false));
+    let said = listen.wait_for("`handshake`", |r| r["code"] == "handshake");
+    assert!(
+        said["message"]
+            .as_str()
+            .unwrap()
+            .ends_with("\"crc_token\" in the query is not as X (Account Activity) sends it."),
+        "{said}"
+    );
+    assert_eq!(said["next"], "hook show 1, then hook providers twitter");
+    assert!(ask("NWIxNWE1ZjgtZTdlMC00YzI4").text().contains("sha256="));
+}
+
 /// Hands a secret over as Asana does, and gives the `n`th thing that is said of one.
 #[track_caller]
 fn hand_over(listen: &Listen, secret: &str, n: usize) -> Value {

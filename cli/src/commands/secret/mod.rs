@@ -77,7 +77,8 @@ impl Place {
         };
         let name = endpoint.map(|e| e.parse::<EndpointName>()).transpose().map_err(|bad| {
             // What does not look like a name may be a secret, which is not repeated.
-            let shown = endpoint.filter(|e| is_name(e)).map_or("the endpoint".into(), |e| format!("\"{e}\""));
+            let shown =
+                endpoint.filter(|e| is_name(e)).map_or("that is no endpoint's name".into(), |e| format!("\"{e}\""));
             let provider = Some(provider).filter(|name| is_name(name)).unwrap_or("PROVIDER");
             Failure::usage(format!("{shown}: {bad}.")).next(format!("hook secret set {provider}"))
         })?;
