@@ -19,9 +19,8 @@ impl Engine {
     pub(super) async fn check(&self, endpoint: &Endpoint, incoming: &Incoming) -> Checked {
         let _turn = if incoming.head.body_size > LARGE as u64 { self.memory.look().await } else { None };
         let Some(body) = self.body(incoming).await else { return Checked::default() };
-        let changes = self.checker.refresh();
-        if !changes.is_empty() {
-            self.emit(Activity::Secrets(changes));
+        if self.checker.is_due() {
+            self.look_at_secrets().await;
         }
         // What waited at the relay is as old as it was when it came.
         let at = match incoming.hand_over {
@@ -38,6 +37,15 @@ impl Engine {
         let look =
             move || checker.check(Asked { endpoint: &name, pinned: pinned.as_deref(), head: &head, body: &body }, at);
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
+    }
+
+    /// On another thread: the files may be on a slow disk. Only the event that found it due waits for them.
+    async fn look_at_secrets(&self) {
+        let checker = self.checker.clone();
+        let changes = tokio::task::spawn_blocking(move || checker.refresh()).await.unwrap_or_default();
+        if !changes.is_empty() {
+            self.emit(Activity::Secrets(changes));
+        }
     }
 
     /// What cannot be read passes: an event too many is better than one that is left out by mistake.

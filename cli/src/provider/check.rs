@@ -1,7 +1,7 @@
 //! One event under the eyes of the recipes, with the secrets that are known for its endpoint.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use hook_proto::EventHead;
@@ -15,7 +15,10 @@ use crate::failure::Failure;
 /// Everything that is known, for as long as a command runs.
 pub struct Checker {
     pub providers: Providers,
-    secrets: RwLock<Secrets>,
+    /// Whoever looks has what was known when the look began; nobody holds the lock for longer than a copy of the pointer.
+    secrets: RwLock<Arc<Secrets>>,
+    /// Held while other secrets are made ready, so that no change undoes another.
+    changing: Mutex<()>,
     looked: Mutex<Instant>,
 }
 
@@ -93,27 +96,42 @@ pub struct Checked {
 
 impl Checker {
     pub fn load(project: &Path, given: Given) -> Result<Self, Failure> {
-        let secrets = RwLock::new(Secrets::load(project, given)?);
-        Ok(Self { providers: Providers::load(project), secrets, looked: Mutex::new(Instant::now()) })
+        Ok(Self {
+            providers: Providers::load(project),
+            secrets: RwLock::new(Arc::new(Secrets::load(project, given)?)),
+            changing: Mutex::default(),
+            looked: Mutex::new(Instant::now()),
+        })
     }
 
-    /// Reads again what changed of the secrets, when it is time to look.
-    pub fn refresh(&self) -> Vec<Change> {
+    /// Whether it is time to look at the files of secrets again. Whoever hears so does it.
+    pub fn is_due(&self) -> bool {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        if looked.elapsed() < LOOK {
-            return Vec::new();
+        let is_due = looked.elapsed() >= LOOK;
+        if is_due {
+            *looked = Instant::now();
         }
-        *looked = Instant::now();
+        is_due
+    }
+
+    /// Reads again what changed of the secrets. It reads files, so not on a thread that others wait for.
+    pub fn refresh(&self) -> Vec<Change> {
         let is_usual = |name: &str| self.providers.catalog().iter().any(|r| r.secret.env.iter().any(|v| v == name));
-        self.secrets_mut().refresh(is_usual)
+        self.change(|secrets| secrets.refresh(is_usual))
     }
 
-    pub fn secrets(&self) -> RwLockReadGuard<'_, Secrets> {
-        self.secrets.read().unwrap_or_else(PoisonError::into_inner)
+    /// What is known now; it stays so for who holds it.
+    pub fn secrets(&self) -> Arc<Secrets> {
+        self.secrets.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub fn secrets_mut(&self) -> RwLockWriteGuard<'_, Secrets> {
-        self.secrets.write().unwrap_or_else(PoisonError::into_inner)
+    /// Makes other secrets ready beside those that are in use, and then takes them.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Secrets) -> T) -> T {
+        let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Secrets::clone(&self.secrets());
+        let done = change(&mut next);
+        *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        done
     }
 
     /// Keeps a secret that a provider handed over to an endpoint, beside those that are there. `None`: it was known.
@@ -123,7 +141,7 @@ impl Checker {
         // Events are checked with the others meanwhile.
         Store::keep_handed(kept)?;
         let store = Store::read()?;
-        self.secrets_mut().take(store);
+        self.change(|secrets| secrets.take(store));
         Ok(self.secrets().of(endpoint, recipe).into_iter().find(|s| s.value == value))
     }
 
@@ -203,5 +221,46 @@ impl Case<'_> {
 impl Checked {
     pub fn verdict(&self) -> Option<&str> {
         self.signature.as_ref()?.verdict.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use hook_proto::Header;
+
+    use super::*;
+
+    #[test]
+    fn a_look_that_takes_long_holds_up_no_change_and_sees_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(".env");
+        std::fs::write(&file, "STRIPE_WEBHOOK_SECRET=whsec_old\n").unwrap();
+        let checker = Arc::new(Checker::load(dir.path(), Given::default()).unwrap());
+        let headers = vec![Header::new("stripe-signature", b"t=1,v1=ab".to_vec())];
+        let head = EventHead { headers, ..EventHead::default() };
+        let asked = Asked { endpoint: "", pinned: Some("stripe"), head: &head, body: b"{}" };
+        let values = |secrets: &[Secret]| secrets.iter().map(|s| s.value.clone()).collect::<Vec<_>>();
+        let during = checker.look(asked, |case| {
+            // Of another length, so that it is seen to have changed.
+            std::fs::write(&file, "STRIPE_WEBHOOK_SECRET=whsec_newer\n").unwrap();
+            let (done, is_done) = mpsc::channel();
+            let other = checker.clone();
+            std::thread::spawn(move || done.send(other.refresh().len()));
+            assert_eq!(is_done.recv_timeout(Duration::from_secs(10)), Ok(1), "the change waits for the look");
+            values(case.secrets)
+        });
+        assert!(during.contains(&"whsec_old".to_owned()), "{during:?}");
+        let after = checker.look(asked, |case| values(case.secrets));
+        assert!(after.contains(&"whsec_newer".to_owned()), "{after:?}");
+    }
+
+    #[test]
+    fn files_are_looked_at_by_one_at_a_time_and_seldom() {
+        let dir = tempfile::tempdir().unwrap();
+        let checker = Checker::load(dir.path(), Given::default()).unwrap();
+        *checker.looked.lock().unwrap() -= LOOK;
+        assert_eq!([checker.is_due(), checker.is_due()], [true, false]);
     }
 }

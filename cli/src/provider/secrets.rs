@@ -66,6 +66,7 @@ pub struct Said {
 }
 
 /// All secrets that can be found for one project.
+#[derive(Clone)]
 pub struct Secrets {
     project: PathBuf,
     given: Given,

@@ -147,13 +147,21 @@ impl<'x> Case<'x> {
 
     fn right_by(&self, scheme: &Scheme, request: &Request<'_>, known: &Known<'_>) -> Option<usize> {
         let cost = (request.body.len() + request.url.len() + 256) as u64 * known.secrets.len().max(1) as u64;
-        self.budget.set(self.budget.get().checked_sub(cost)?);
+        if !self.spend(cost) {
+            return None;
+        }
         let now_ms = i64::try_from(self.now_ms).unwrap_or(i64::MAX);
         match scheme.authenticate(request, known, now_ms) {
             Ok(authentic) => Some(authentic.secret.unwrap_or_default()),
             Err(Refusal::Stale { secret, .. }) => Some(secret),
             Err(_) => None,
         }
+    }
+
+    /// Takes this much of the budget, if there is as much.
+    fn spend(&self, cost: u64) -> bool {
+        let left = self.budget.get().checked_sub(cost);
+        left.map(|left| self.budget.set(left)).is_some()
     }
 
     fn with_body(&self, body: &[u8]) -> bool {

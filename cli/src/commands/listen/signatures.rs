@@ -61,7 +61,7 @@ pub fn hand_over(
         && recipe.can_sign()
     {
         made::make(project, None, recipe)?;
-        checker.secrets_mut().refresh(|_| false);
+        checker.refresh();
     }
     let mut written = Vec::new();
     for recipe in checker.providers.catalog().iter() {
@@ -78,6 +78,6 @@ pub fn hand_over(
             written.push(format!("{variable} in {}{ignored}", platform::shown(file)));
         }
     }
-    checker.secrets_mut().refresh(|_| false);
+    checker.refresh();
     Ok(written)
 }

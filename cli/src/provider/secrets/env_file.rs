@@ -8,6 +8,7 @@ use super::change::{Change, compare};
 use super::{Source, store};
 use crate::platform;
 
+#[derive(Clone)]
 pub struct EnvFile {
     pub path: PathBuf,
     seen: Option<(SystemTime, u64)>,

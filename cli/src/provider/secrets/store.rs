@@ -50,7 +50,7 @@ struct File {
 }
 
 /// What the file held when it was read.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Store {
     kept: Vec<Kept>,
     seen: Option<(SystemTime, u64)>,
