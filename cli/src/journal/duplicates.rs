@@ -110,6 +110,21 @@ pub fn duplicates_of(connection: &Connection, row: &EventRow) -> rusqlite::Resul
         .collect()
 }
 
+/// Whether an earlier event has its id and its body, byte for byte.
+pub fn came_before(connection: &Connection, row: &EventRow) -> rusqlite::Result<bool> {
+    connection.prepare_cached(&format!("SELECT 1 {SAME} AND seq < ?8 AND sha256 = ?9 LIMIT 1"))?.exists(params![
+        row.provider_event_id,
+        row.provider,
+        row.relay,
+        row.endpoint,
+        row.project,
+        false,
+        row.event_type,
+        row.seq,
+        row.sha256
+    ])
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
@@ -188,6 +203,21 @@ mod tests {
         assert_eq!(kept.row(3).await.duplicate_of, Some(1));
         let later = kept.0.read(move |c| Ok((duplicates_of(c, &first)?, duplicates_of(c, &second)?))).await.unwrap();
         assert_eq!(later, (vec![2, 3], vec![]));
+    }
+
+    #[tokio::test]
+    async fn what_came_before_has_the_same_id_and_body() {
+        let kept = Kept::new();
+        kept.record(event(1, "valid")).await;
+        kept.record(event(2, "valid")).await;
+        kept.record(NewEvent { sha256: [1; 32], ..event(3, "valid") }).await;
+        let mut other = event(4, "valid");
+        other.checked.provider_event_id = Some("evt_2".into());
+        kept.record(other).await;
+        for (seq, before) in [(1, false), (2, true), (3, false), (4, false)] {
+            let row = kept.row(seq).await;
+            assert_eq!(kept.0.read(move |c| came_before(c, &row)).await.unwrap(), before, "event {seq}");
+        }
     }
 
     #[tokio::test]

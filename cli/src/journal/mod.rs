@@ -28,7 +28,7 @@ pub use attempts::{
     Attempt, AttemptEnd, Kind, NewAttempt, Signing, Turn, begin_owed, end as end_attempt, insert as begin_attempt,
     of_event as attempts_of, withdraw as withdraw_attempt,
 };
-pub use duplicates::{Duplicate, duplicates_of};
+pub use duplicates::{Duplicate, came_before, duplicates_of};
 pub use events::{BodyKey, Handled, NewEvent, PART, Recorded, drop_orphans, explain_signature, record, settle};
 pub use listeners::{
     Listener, Remembered, living as living_listeners, put as put_listener, remember, remembered,
