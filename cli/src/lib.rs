@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod engine;
 pub mod event_ref;
 pub mod failure;
+pub mod fetch;
 pub mod filter;
 pub mod form;
 pub mod forward;

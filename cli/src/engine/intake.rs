@@ -164,6 +164,7 @@ impl Engine {
                 if let Some(question) = &question {
                     self.question_came(endpoint, &row, question).await;
                 }
+                self.fetch_for(endpoint, &row, question.as_ref());
                 let fresh = Fresh { row, body, attempt, question, duplicate: recorded.duplicate };
                 self.fresh(endpoint, plan, incoming, fresh).await
             }

@@ -6,6 +6,7 @@ mod deliver;
 mod down;
 mod endpoint;
 mod explain;
+mod fetch;
 mod handshake;
 mod intake;
 mod lane;
@@ -21,6 +22,7 @@ use hook_providers::Recipe;
 use tokio::sync::mpsc;
 
 pub use endpoint::{Endpoint, Options, Way};
+pub use fetch::Errand;
 pub use intake::{Body, Incoming};
 pub use lane::Lane;
 pub use memory::Reserved;
@@ -29,6 +31,7 @@ use crate::activity::{Activity, Trouble};
 use crate::journal::{EventRow, Journal, JournalError};
 use crate::provider::Checker;
 use explain::Explaining;
+use fetch::Fetching;
 use memory::Memory;
 
 /// What everything in the engine shares.
@@ -45,6 +48,7 @@ pub struct Engine {
     /// For large bodies.
     pub memory: Memory,
     explaining: Explaining,
+    fetching: Fetching,
     counts: Counts,
 }
 
@@ -74,6 +78,7 @@ impl Engine {
             bodies,
             memory: Memory::new(),
             explaining: Explaining::new(),
+            fetching: Fetching::new(),
             counts: Counts::default(),
         })
     }

@@ -177,6 +177,12 @@ pub fn explain_signature(connection: &Connection, seq: u64, found: &Signature) -
     connection.prepare_cached(keep)?.execute(params![seq, signature]).map(|_| ())
 }
 
+/// Keeps another verdict about an event's signature, once a key was there.
+pub fn judge_again(connection: &Connection, seq: u64, found: &Signature) -> rusqlite::Result<()> {
+    connection.prepare_cached("UPDATE events SET verdict = ?2 WHERE seq = ?1")?.execute(params![seq, found.verdict])?;
+    explain_signature(connection, seq, found)
+}
+
 /// Settles an event that is owed; one that an attempt ended meanwhile stays as it is.
 pub fn settle(connection: &Connection, seq: u64, state: State) -> rusqlite::Result<()> {
     connection

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hook_proto::EventHead;
 use hook_providers::{Covers, Event, Handshake, Known, Recipe, Request, State, Verdict};
 use serde::{Deserialize, Serialize};
 
+use super::live::{self, LiveKeys};
 use super::secrets::Store;
 use super::{Change, Given, Providers, Secret, Secrets};
 use crate::failure::Failure;
@@ -20,6 +22,8 @@ pub struct Checker {
     /// Held while other secrets are made ready, so that no change undoes another.
     changing: Mutex<()>,
     looked: Mutex<Instant>,
+    /// Keys that providers publish, as far as they were fetched.
+    live: RwLock<Arc<LiveKeys>>,
 }
 
 /// Files of secrets are looked at no more often than this while events come.
@@ -79,7 +83,7 @@ pub struct Signature {
     pub live: Option<bool>,
     /// Other providers that it may be from.
     pub also: Vec<String>,
-    /// A key that has to be fetched before the signature can be checked.
+    /// The URL of a key that hook has to fetch before the signature can be checked.
     pub needs: Option<String>,
 }
 
@@ -101,6 +105,7 @@ impl Checker {
             secrets: RwLock::new(Arc::new(Secrets::load(project, given)?)),
             changing: Mutex::default(),
             looked: Mutex::new(Instant::now()),
+            live: RwLock::new(Arc::new(LiveKeys::read())),
         })
     }
 
@@ -134,6 +139,22 @@ impl Checker {
         done
     }
 
+    /// Takes a key that was fetched, and keeps it for other runs.
+    pub fn learn(&self, url: &str, key: Bytes) {
+        // What cannot be kept is fetched once more by the next run.
+        let _ = live::keep(url, &key);
+        let mut keys = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        *keys = Arc::new(keys.with(url, key));
+    }
+
+    pub fn knows_key(&self, url: &str) -> bool {
+        self.live().known().iter().any(|key| key.url == url)
+    }
+
+    fn live(&self) -> Arc<LiveKeys> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Keeps a secret that a provider handed over to an endpoint, beside those that are there. `None`: it was known.
     pub fn keep_handed(&self, endpoint: &str, provider: &str, value: &str) -> Result<Option<Secret>, Failure> {
         let Some(recipe) = self.providers.get(provider) else { return Ok(None) };
@@ -156,13 +177,15 @@ impl Checker {
         let others = found.recipe.map(|r| secrets.others(asked.endpoint, r)).unwrap_or_default();
         let known: Vec<_> = of.iter().map(Secret::as_known).collect();
         let params = secrets.params(asked.endpoint);
+        let live = self.live();
+        let live_keys = live.known();
         then(&Case {
             providers: &self.providers,
             recipe: found.recipe,
             also: found.also,
             event: found.event,
             request: &request,
-            known: Known { secrets: &known, params: &params, live_keys: &[] },
+            known: Known { secrets: &known, params: &params, live_keys: &live_keys },
             secrets: &of,
             others: &others,
         })
@@ -213,7 +236,7 @@ impl Case<'_> {
             delivery_id: self.event.delivery.clone(),
             live: self.event.live,
             also: self.also.iter().map(|r| r.slug.clone()).collect(),
-            needs: verdict.needs.as_ref().map(|n| n.url.clone()),
+            needs: verdict.needs.as_ref().filter(|key| key.is_public).map(|key| key.url.clone()),
         }
     }
 }

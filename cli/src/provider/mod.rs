@@ -4,6 +4,7 @@
 
 pub mod args;
 pub mod check;
+mod live;
 pub mod made;
 pub mod resign;
 pub mod secrets;

@@ -149,7 +149,8 @@ mod tests {
     fn cause(signed: &str, came: &str) -> Cause {
         let catalog = Catalog::shipped();
         let recipe = catalog.get("twilio").unwrap();
-        let known = Known { secrets: &[Secret { label: "x", value: "0123456789abcdef0123456789abcdef" }], ..Known::default() };
+        let known =
+            Known { secrets: &[Secret { label: "x", value: "0123456789abcdef0123456789abcdef" }], ..Known::default() };
         let request = Request::new("POST", signed, &[FORM], b"Body=hi");
         let fields = sign(recipe, &request, &known, NOW).unwrap().apply(&[FORM]);
         let fields: Vec<(&str, &[u8])> = fields.iter().map(|(n, v)| (n.as_str(), v.as_slice())).collect();
@@ -177,7 +178,13 @@ mod tests {
             let case = Case::new(recipe, &request, &known, &around, NOW);
             case.budget.set(budget);
             let mut made = 0;
-            assert_eq!(variant(&case, |url| { made += url.len() as u64; false }), None);
+            assert_eq!(
+                variant(&case, |url| {
+                    made += url.len() as u64;
+                    false
+                }),
+                None
+            );
             made
         };
         let all = made(u64::MAX);

@@ -1,6 +1,7 @@
 //! `hook listen`: everything is put together here, and shown until it ends.
 
 mod args;
+mod consent;
 mod demo;
 mod embedded;
 mod look;
@@ -56,6 +57,7 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
         Err(failure) => return Err(failure),
     };
     let Running { engine, session, listeners, embedded, endpoints, mut demo } = running;
+    consent::ask(&engine, context.ui.clone(), args.output == Format::Line);
     let mut tally = Tally::default();
     let mut failed = engine.journal.failed();
     let mut session = std::pin::pin!(session.run());
