@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod autopsy;
 mod below;
+mod body_arg;
 pub mod commands;
 pub mod config;
 pub mod doctor;
@@ -26,6 +27,7 @@ pub mod provider;
 pub mod running;
 pub mod sanitize;
 pub mod session;
+pub mod signature;
 pub mod subject;
 pub mod target;
 pub mod text;

@@ -1,10 +1,9 @@
 //! Which request is meant: an event of the journal, or one that is given on the command line and is in no journal.
 
-use std::io::Read;
-
 use clap::Args;
 use hook_proto::{EventHead, Header};
 
+use crate::body_arg;
 use crate::config::ProjectFile;
 use crate::event_ref;
 use crate::failure::Failure;
@@ -68,7 +67,7 @@ impl Which {
         let project = platform::project_dir();
         let file = ProjectFile::read(&project)?;
         // Who names a secret asks about that one.
-        let given = Given { alone: !self.sender.secret_env.is_empty(), ..self.sender.given(file.as_ref()) };
+        let given = Given { alone: !self.sender.secrets.secret_env.is_empty(), ..self.sender.given(file.as_ref()) };
         let fetch_keys =
             self.fetch_keys || file.iter().flat_map(ProjectFile::endpoints).any(|e| e.fetch_keys == Some(true));
         let checker = Checker::load(&project, given)?;
@@ -155,23 +154,8 @@ fn header(text: &str) -> Result<Header, Failure> {
 }
 
 fn body(text: &str) -> Result<Vec<u8>, Failure> {
-    let file = match text {
-        "-" | "@-" => {
-            let mut body = Vec::new();
-            let read = std::io::stdin().lock().read_to_end(&mut body);
-            return read
-                .map(|_| body)
-                .map_err(|e| Failure::local(format!("standard input cannot be read: {}.", crate::text::io(&e))));
-        }
-        _ => match text.strip_prefix('@') {
-            Some(file) => file,
-            None => return Ok(text.as_bytes().to_vec()),
-        },
-    };
-    std::fs::read(file).map_err(|e| {
-        Failure::local(format!("{} cannot be read: {}.", sanitize(file), crate::text::io(&e)))
-            .next("--body @FILE, or --body - for standard input")
-    })
+    let body = body_arg::read(text);
+    body.map(Into::into).map_err(|failure| failure.next("--body @FILE, or --body - for standard input"))
 }
 
 #[cfg(test)]

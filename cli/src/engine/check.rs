@@ -9,7 +9,8 @@ use crate::activity::Activity;
 use crate::filter::Filter;
 use crate::journal::BodyKey;
 use crate::platform::now_ms;
-use crate::provider::check::{Asked, Checked};
+use crate::provider::Asked;
+use crate::signature::Checked;
 use crate::subject;
 
 /// A body above this is looked at on another thread, so that nothing waits behind it.

@@ -78,7 +78,7 @@ impl Agreed {
         }
         let failed = |e: String| Failure::local(format!("{} cannot be written: {e}.", platform::shown(path)));
         let text = toml::to_string(&agreed).map_err(|e| failed(e.to_string()))?;
-        platform::write_private(path, text.as_bytes()).map_err(|e| failed(crate::text::io(&e).to_string()))
+        platform::write_private(path, text.as_bytes()).map_err(|e| failed(crate::text::io(&e)))
     }
 }
 

@@ -43,9 +43,13 @@ pub fn host(url: &str) -> &str {
     behind.split(['/', '?']).next().unwrap_or(behind)
 }
 
-/// A certificate, or a key.
+/// A key, from where it is published.
 pub async fn key(url: &str) -> Result<Bytes, FetchError> {
-    let key = get(url).await?;
+    get(url).await.and_then(as_key)
+}
+
+/// What may be a certificate or a key.
+pub fn as_key(key: Bytes) -> Result<Bytes, FetchError> {
     let text = key.trim_ascii_start();
     if text.starts_with(b"-----BEGIN ") || text.starts_with(b"{") { Ok(key) } else { Err(FetchError::NoKey) }
 }

@@ -134,8 +134,7 @@ mod tests {
     use crate::journal::{
         AttemptEnd, EventRow, Handled, Journal, Kind, NewAttempt, Recorded, begin_attempt, end_attempt, record,
     };
-    use crate::provider::Signature;
-    use crate::provider::check::Checked;
+    use crate::signature::{Checked, Signature};
 
     const TARGET: &str = "http://localhost:3000/";
 

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::State;
 use super::attempts::{self, NewAttempt};
 use super::duplicates::{self, Duplicate};
-use crate::provider::check::{Checked, Signature};
+use crate::signature::{Checked, Signature};
 
 /// Bodies above this many bytes are kept in parts of this size.
 pub const PART: usize = 1024 * 1024;

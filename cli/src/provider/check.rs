@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hook_proto::EventHead;
-use hook_providers::{Covers, Event, Handshake, Known, Recipe, Request, State, Verdict};
-use serde::{Deserialize, Serialize};
+use hook_providers::{Covers, Event, Known, Recipe, Request, State, Verdict};
 
-use super::live::{self, LiveKeys};
+use super::live::LiveKeys;
 use super::secrets::Store;
 use super::{Change, Given, Providers, Secret, Secrets};
 use crate::failure::Failure;
+use crate::signature::{Checked, Signature};
 
 /// Everything that is known, for as long as a command runs.
 pub struct Checker {
@@ -53,49 +53,6 @@ pub struct Case<'a> {
     pub secrets: &'a [Secret],
     /// Those of other endpoints.
     pub others: &'a [Secret],
-}
-
-/// What an event's sender and signature were found to be: kept with the event, and shown.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Signature {
-    /// A word of DESIGN §2; `None` when no provider is recognised.
-    pub verdict: Option<String>,
-    /// Why, as a fragment.
-    pub text: String,
-    /// The word of a cause, for programs; `None` when the signature is right or was not looked into.
-    pub reason: Option<String>,
-    /// One thing to do about it, when it was looked into.
-    pub next: Option<String>,
-    /// `body`, `part` of it, or `nothing`: what a right signature vouches for.
-    pub covers: Option<String>,
-    /// The recipe's name for the scheme, or its algorithm.
-    pub scheme: Option<String>,
-    /// The secret that matched, as it may be shown, and where it came from.
-    pub secret: Option<String>,
-    pub source: Option<String>,
-    /// Of the signed timestamp, when the event came; negative when it lay ahead.
-    pub age_ms: Option<i64>,
-    pub clock_warning: Option<String>,
-    /// The provider's own id of this delivery.
-    pub delivery_id: Option<String>,
-    /// About real money or data.
-    pub live: Option<bool>,
-    /// Other providers that it may be from.
-    pub also: Vec<String>,
-    /// The URL of a key that hook has to fetch before the signature can be checked.
-    pub needs: Option<String>,
-}
-
-/// What is written to the journal about an event's sender.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Checked {
-    pub provider: Option<String>,
-    pub event_type: Option<String>,
-    pub provider_event_id: Option<String>,
-    pub signature: Option<Signature>,
-    /// It asks for an answer of its provider's own form; not kept.
-    pub handshake: Option<Box<Handshake>>,
 }
 
 impl Checker {
@@ -142,13 +99,19 @@ impl Checker {
     /// Takes a key that was fetched, and keeps it for other runs.
     pub fn learn(&self, url: &str, key: Bytes) {
         // What cannot be kept is fetched once more by the next run.
-        let _ = live::keep(url, &key);
+        let _ = self.live().keep(url, &key);
         let mut keys = self.live.write().unwrap_or_else(PoisonError::into_inner);
         *keys = Arc::new(keys.with(url, key));
     }
 
     pub fn knows_key(&self, url: &str) -> bool {
         self.live().known().iter().any(|key| key.url == url)
+    }
+
+    /// With its keys elsewhere than a person's own are.
+    #[cfg(test)]
+    pub fn with_keys_in(self, dir: std::path::PathBuf) -> Self {
+        Self { live: RwLock::new(Arc::new(LiveKeys::of(dir))), ..self }
     }
 
     fn live(&self) -> Arc<LiveKeys> {
@@ -238,12 +201,6 @@ impl Case<'_> {
             also: self.also.iter().map(|r| r.slug.clone()).collect(),
             needs: verdict.needs.as_ref().filter(|key| key.is_public).map(|key| key.url.clone()),
         }
-    }
-}
-
-impl Checked {
-    pub fn verdict(&self) -> Option<&str> {
-        self.signature.as_ref()?.verdict.as_deref()
     }
 }
 

@@ -24,31 +24,46 @@ struct LiveKey {
     fetched: SystemTime,
 }
 
-#[derive(Clone, Default)]
-pub struct LiveKeys(Vec<LiveKey>);
+#[derive(Clone)]
+pub struct LiveKeys {
+    dir: PathBuf,
+    keys: Vec<LiveKey>,
+}
 
 impl LiveKeys {
-    /// What is kept of them, in no order.
+    /// What is kept of them.
     pub fn read() -> Self {
-        Self::of(&dir())
+        Self::of(platform::data_dir().join("keys"))
     }
 
-    fn of(dir: &Path) -> Self {
-        let Ok(entries) = std::fs::read_dir(dir) else { return Self::default() };
-        let files = entries.filter_map(|entry| LiveKey::read(&entry.ok()?.path()));
-        Self(files.filter(LiveKey::is_fresh).take(MOST).collect())
+    pub fn of(dir: PathBuf) -> Self {
+        let files = std::fs::read_dir(&dir).into_iter().flatten();
+        let keys = files.filter_map(|entry| LiveKey::read(&entry.ok()?.path()));
+        Self { keys: keys.filter(LiveKey::is_fresh).take(MOST).collect(), dir }
     }
 
     /// With one more, in place of an older one.
     pub fn with(&self, url: &str, key: Bytes) -> Self {
         let new = LiveKey { url: url.to_owned(), key, fetched: SystemTime::now() };
-        let others = self.0.iter().filter(|k| k.url != url && k.is_fresh()).take(MOST - 1).cloned();
-        Self(std::iter::once(new).chain(others).collect())
+        let others = self.keys.iter().filter(|k| k.url != url && k.is_fresh()).take(MOST - 1).cloned();
+        Self { keys: std::iter::once(new).chain(others).collect(), dir: self.dir.clone() }
+    }
+
+    /// Keeps a key for other runs, and lets old ones go.
+    pub fn keep(&self, url: &str, key: &[u8]) -> io::Result<()> {
+        platform::write_private(&self.dir.join(name(url)), &[url.as_bytes(), b"\n", key].concat())?;
+        for entry in std::fs::read_dir(&self.dir)?.filter_map(Result::ok) {
+            let age = entry.metadata().and_then(|data| data.modified()).map(|at| at.elapsed().unwrap_or_default());
+            if age.is_ok_and(|age| age >= FRESH) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+        Ok(())
     }
 
     /// Those that may be used.
     pub fn known(&self) -> Vec<hook_providers::LiveKey<'_>> {
-        let fresh = self.0.iter().filter(|key| key.is_fresh());
+        let fresh = self.keys.iter().filter(|key| key.is_fresh());
         fresh.map(|k| hook_providers::LiveKey { url: &k.url, key: &k.key }).collect()
     }
 }
@@ -67,27 +82,6 @@ impl LiveKey {
         // A time that lies ahead is none to go by.
         self.fetched.elapsed().is_ok_and(|age| age < FRESH)
     }
-}
-
-/// Keeps a key for other runs, and lets old ones go.
-pub fn keep(url: &str, key: &[u8]) -> io::Result<()> {
-    keep_in(&dir(), url, key)
-}
-
-fn keep_in(dir: &Path, url: &str, key: &[u8]) -> io::Result<()> {
-    let text = [url.as_bytes(), b"\n", key].concat();
-    platform::write_private(&dir.join(name(url)), &text)?;
-    for entry in std::fs::read_dir(dir)?.filter_map(Result::ok) {
-        let age = entry.metadata().and_then(|data| data.modified()).map(|at| at.elapsed().unwrap_or_default());
-        if age.is_ok_and(|age| age >= FRESH) {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
-    Ok(())
-}
-
-fn dir() -> PathBuf {
-    platform::data_dir().join("keys")
 }
 
 /// A file of each URL, whatever is in it.
@@ -111,26 +105,27 @@ mod tests {
     fn keys_are_kept_for_a_day_where_nobody_else_reads_them() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("keys");
-        assert_eq!(known(&LiveKeys::of(&dir)), []);
-        keep_in(&dir, "https://a.example/1.pem", b"one\nline").unwrap();
-        keep_in(&dir, "https://a.example/2.pem", b"two").unwrap();
+        assert_eq!(known(&LiveKeys::of(dir.clone())), []);
+        LiveKeys::of(dir.clone()).keep("https://a.example/1.pem", b"one\nline").unwrap();
+        LiveKeys::of(dir.clone()).keep("https://a.example/2.pem", b"two").unwrap();
         let one = ("https://a.example/1.pem".to_owned(), b"one\nline".to_vec());
         let two = ("https://a.example/2.pem".to_owned(), b"two".to_vec());
-        assert_eq!(known(&LiveKeys::of(&dir)), [one, two.clone()]);
+        assert_eq!(known(&LiveKeys::of(dir.clone())), [one, two.clone()]);
         let file = dir.join(name("https://a.example/1.pem"));
         assert!(platform::is_private(&file).unwrap() && platform::is_private(&dir).unwrap());
         let old = SystemTime::now() - FRESH - Duration::from_secs(1);
         File::options().write(true).open(&file).unwrap().set_modified(old).unwrap();
-        assert_eq!(known(&LiveKeys::of(&dir)), [two]);
-        keep_in(&dir, "https://a.example/3.pem", b"three").unwrap();
+        assert_eq!(known(&LiveKeys::of(dir.clone())), [two]);
+        LiveKeys::of(dir).keep("https://a.example/3.pem", b"three").unwrap();
         assert!(!file.exists(), "an old one goes");
     }
 
     #[test]
     fn a_key_takes_the_place_of_an_older_one_and_there_are_not_many() {
-        let keys = LiveKeys::default().with("a", Bytes::from_static(b"1")).with("a", Bytes::from_static(b"2"));
+        let none = LiveKeys::of(PathBuf::new());
+        let keys = none.with("a", Bytes::from_static(b"1")).with("a", Bytes::from_static(b"2"));
         assert_eq!(known(&keys), [("a".to_owned(), b"2".to_vec())]);
-        let many = (0..200).fold(LiveKeys::default(), |keys, n| keys.with(&n.to_string(), Bytes::new()));
+        let many = (0..200).fold(none, |keys, n| keys.with(&n.to_string(), Bytes::new()));
         assert_eq!(many.known().len(), MOST);
     }
 }

@@ -232,7 +232,7 @@ async fn set_up(
     let endpoints = endpoints(&engine, &relay_key, &plans, &names)?;
     let mut shown = Vec::new();
     let mut down = Vec::new();
-    let env_file = args.sender.env_files().into_iter().next();
+    let env_file = args.sender.secrets.env_files().into_iter().next();
     for (endpoint, plan) in endpoints.iter().zip(&plans) {
         checker.change(|secrets| secrets.tell(&endpoint.name, plan.said.clone()));
         let given_to_app = signatures::hand_over(&checker, endpoint, project.as_ref(), env_file.as_ref())?;
