@@ -110,9 +110,9 @@ pub fn duplicates_of(connection: &Connection, row: &EventRow) -> rusqlite::Resul
         .collect()
 }
 
-/// Whether an earlier event has its id and its body, byte for byte.
+/// Whether an earlier event that is no forgery has its id and its body, byte for byte.
 pub fn came_before(connection: &Connection, row: &EventRow) -> rusqlite::Result<bool> {
-    connection.prepare_cached(&format!("SELECT 1 {SAME} AND seq < ?8 AND sha256 = ?9 LIMIT 1"))?.exists(params![
+    connection.prepare_cached(&format!("SELECT 1 {SAME} AND seq < ?8 AND sha256 = ?9 AND verdict NOT IN ('invalid', 'unsigned', 'malformed') LIMIT 1"))?.exists(params![
         row.provider_event_id,
         row.provider,
         row.relay,
@@ -207,13 +207,15 @@ mod tests {
     #[tokio::test]
     async fn what_came_before_has_the_same_id_and_body() {
         let kept = Kept::new();
-        kept.record(event(1, "valid")).await;
+        // A forgery takes nothing away from the event that it copies.
+        kept.record(event(1, "invalid")).await;
         kept.record(event(2, "valid")).await;
-        kept.record(NewEvent { sha256: [1; 32], ..event(3, "valid") }).await;
-        let mut other = event(4, "valid");
+        kept.record(event(3, "valid")).await;
+        kept.record(NewEvent { sha256: [1; 32], ..event(4, "valid") }).await;
+        let mut other = event(5, "valid");
         other.checked.provider_event_id = Some("evt_2".into());
         kept.record(other).await;
-        for (seq, before) in [(1, false), (2, true), (3, false), (4, false)] {
+        for (seq, before) in [(1, false), (2, false), (3, true), (4, false), (5, false)] {
             let row = kept.row(seq).await;
             assert_eq!(kept.0.read(move |c| came_before(c, &row)).await.unwrap(), before, "event {seq}");
         }
