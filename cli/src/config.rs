@@ -95,6 +95,10 @@ pub struct EndpointEntry {
     #[serde(default, alias = "max_backlog")]
     pub max_backlog: Option<usize>,
     pub dedupe: Option<bool>,
+    #[serde(default, alias = "fetch_keys")]
+    pub fetch_keys: Option<bool>,
+    #[serde(default, alias = "confirm_subscriptions")]
+    pub confirm_subscriptions: Option<bool>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

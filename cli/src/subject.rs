@@ -4,7 +4,7 @@ use hook_proto::EventHead;
 
 use crate::filter::{Filter, Subject, SubjectAttempt};
 use crate::journal::{Attempt, EventRow, State};
-use crate::provider::check::Checked;
+use crate::signature::Checked;
 
 /// Whether an event that is only known by its request passes (`--filter`).
 pub fn head_matches(filter: &Filter, head: &EventHead, body: &[u8], checked: &Checked) -> bool {

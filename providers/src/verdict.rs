@@ -55,6 +55,8 @@ pub struct KeyUrl {
     pub url: String,
     /// The id of the key in the set at that URL, when the request names one.
     pub key_id: Option<String>,
+    /// A plain GET gives it; otherwise it takes the person's credentials at the provider.
+    pub is_public: bool,
 }
 
 impl State {

@@ -1,7 +1,8 @@
 //! What is found about a signature, in words that name the secrets as a person knows them.
 
-use hook_providers::{Around, Cause, Covers, Recipe, State, Verdict, explain, verify};
+use hook_providers::{Around, Cause, Covers, KeyUrl, Recipe, State, Verdict, explain, verify};
 
+use crate::fetch;
 use crate::provider::{Case, Secret, Signature};
 
 /// The finding about one request.
@@ -33,7 +34,7 @@ impl Finding {
             provider: Some((recipe.slug.clone(), recipe.name.clone())),
             event_type: case.event.full_type(),
             signature,
-            next: found.next,
+            next: found.next.or_else(|| Some(lacking_key(recipe, found.verdict.needs.as_ref()?))),
         }
     }
 
@@ -67,6 +68,14 @@ impl Finding {
 pub fn refused_at(case: &Case<'_>, now_ms: u64) -> Option<String> {
     let verdict = verify(case.recipe?, case.request, &case.known, now_ms);
     (verdict.state == State::Stale).then_some(verdict.reason)
+}
+
+/// What to do about a key that has to be fetched.
+fn lacking_key(recipe: &Recipe, key: &KeyUrl) -> String {
+    match key.is_public {
+        true => format!("the same with --fetch-keys: hook then asks {} for it", fetch::host(&key.url)),
+        false => format!("hook secret set {}      the key that its API gives you for your credentials", recipe.slug),
+    }
 }
 
 fn valid(case: &Case<'_>, verdict: &Verdict) -> String {

@@ -1,13 +1,13 @@
 //! Which request is meant: an event of the journal, or one that is given on the command line and is in no journal.
 
-use std::io::Read;
-
 use clap::Args;
 use hook_proto::{EventHead, Header};
 
+use crate::body_arg;
 use crate::config::ProjectFile;
 use crate::event_ref;
 use crate::failure::Failure;
+use crate::fetch::{self, Purpose};
 use crate::journal::{BodyKey, EventRow, Journal};
 use crate::platform;
 use crate::provider::{Asked, Checker, Given, ProviderArgs};
@@ -23,6 +23,9 @@ pub struct Which {
     all: bool,
     #[command(flatten)]
     sender: ProviderArgs,
+    /// Fetch the key that the provider publishes, where the signature needs it (Amazon SNS, PayPal) [default: ask]
+    #[arg(long)]
+    fetch_keys: bool,
     /// The method of a request that is in no journal [default: POST]
     #[arg(long, help_heading = "A request that is in no journal")]
     method: Option<String>,
@@ -51,6 +54,8 @@ pub struct Subject {
     pinned: Option<String>,
     /// When it came, by which its timestamp is judged.
     pub at_ms: u64,
+    /// A key may be fetched without a question.
+    fetch_keys: bool,
 }
 
 impl Which {
@@ -62,12 +67,14 @@ impl Which {
         let project = platform::project_dir();
         let file = ProjectFile::read(&project)?;
         // Who names a secret asks about that one.
-        let given = Given { alone: !self.sender.secret_env.is_empty(), ..self.sender.given(file.as_ref()) };
+        let given = Given { alone: !self.sender.secrets.secret_env.is_empty(), ..self.sender.given(file.as_ref()) };
+        let fetch_keys =
+            self.fetch_keys || file.iter().flat_map(ProjectFile::endpoints).any(|e| e.fetch_keys == Some(true));
         let checker = Checker::load(&project, given)?;
         let pinned = self.sender.provider.as_deref().map(|name| checker.providers.named(name).map(|r| r.slug.clone()));
         let pinned = pinned.transpose()?;
         if self.is_raw() {
-            return Ok((self.raw(checker, pinned)?, None));
+            return Ok((Subject { fetch_keys, ..self.raw(checker, pinned)? }, None));
         }
         let journal = open()?;
         let scope = event_ref::scope(&journal, self.all).await?;
@@ -82,6 +89,7 @@ impl Which {
             pinned: pinned.or_else(|| row.provider.clone()),
             at_ms: row.head.received_at,
             row: Some(row),
+            fetch_keys,
         };
         Ok((subject, Some(journal)))
     }
@@ -106,13 +114,33 @@ impl Which {
             ..EventHead::default()
         };
         let at_ms = self.at.map_or_else(platform::now_ms, |seconds| seconds.saturating_mul(1000));
-        Ok(Subject { checker, row: None, head, body, endpoint: String::new(), pinned, at_ms })
+        Ok(Subject { checker, row: None, head, body, endpoint: String::new(), pinned, at_ms, fetch_keys: false })
     }
 }
 
 impl Subject {
     pub fn asked(&self) -> Asked<'_> {
         Asked { endpoint: &self.endpoint, pinned: self.pinned.as_deref(), head: &self.head, body: &self.body }
+    }
+
+    /// Fetches the key that the signature needs, if the person agrees. `ask` asks, where somebody is there.
+    pub async fn fetch_key(&self, ask: impl FnOnce(&str) -> Option<bool>) -> Result<(), Failure> {
+        let needed = self.checker.look(self.asked(), |case| {
+            let recipe = case.recipe?;
+            let needs = hook_providers::verify(recipe, case.request, &case.known, self.at_ms).needs?;
+            needs.is_public.then(|| (recipe.name.clone(), needs.url))
+        });
+        let Some((provider, url)) = needed else { return Ok(()) };
+        let host = fetch::host(&url);
+        if !fetch::agrees(Purpose::Key, &provider, host, self.fetch_keys, ask)? {
+            return Ok(());
+        }
+        let key = fetch::key(&url).await.map_err(|error| {
+            Failure::failed(format!("the key of {provider} cannot be fetched from {host}: {error}."))
+                .next("the same again, when the network is there")
+        })?;
+        self.checker.learn(&url, key);
+        Ok(())
     }
 }
 
@@ -126,23 +154,8 @@ fn header(text: &str) -> Result<Header, Failure> {
 }
 
 fn body(text: &str) -> Result<Vec<u8>, Failure> {
-    let file = match text {
-        "-" | "@-" => {
-            let mut body = Vec::new();
-            let read = std::io::stdin().lock().read_to_end(&mut body);
-            return read
-                .map(|_| body)
-                .map_err(|e| Failure::local(format!("standard input cannot be read: {}.", crate::text::io(&e))));
-        }
-        _ => match text.strip_prefix('@') {
-            Some(file) => file,
-            None => return Ok(text.as_bytes().to_vec()),
-        },
-    };
-    std::fs::read(file).map_err(|e| {
-        Failure::local(format!("{} cannot be read: {}.", sanitize(file), crate::text::io(&e)))
-            .next("--body @FILE, or --body - for standard input")
-    })
+    let body = body_arg::read(text);
+    body.map(Into::into).map_err(|failure| failure.next("--body @FILE, or --body - for standard input"))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::output::autopsy::Told;
 use crate::output::{explanation, json, probe as told};
 use crate::platform::now_ms;
 use crate::provider::Destination;
-use crate::sanitize::sanitize;
+use crate::sanitize::{sanitize, sanitize_block};
 use crate::session::tls_config;
 use crate::target::Target;
 use crate::text::shell_word;
@@ -65,6 +65,10 @@ pub async fn run(context: &Context, args: ExplainArgs) -> Result<Exit, Failure> 
     if args.probe {
         let target = args.to.clone().or_else(|| last.as_ref()?.0.target.parse().ok());
         return probe(context, &args, &subject, target).await;
+    }
+    // All else can be explained without it.
+    if let Err(failure) = subject.fetch_key(|question| context.ui.ask(question)).await {
+        context.ui.status(&sanitize_block(&failure.to_string()));
     }
     let now = now_ms();
     let text = subject.checker.look(subject.asked(), |case| {

@@ -30,6 +30,7 @@ pub struct VerifyArgs {
 
 pub async fn run(context: &Context, args: VerifyArgs) -> Result<Exit, Failure> {
     let (subject, _) = args.which.subject(|| context.journal()).await?;
+    subject.fetch_key(|question| context.ui.ask(question)).await?;
     let now = now_ms();
     let (finding, refused_now) = subject.checker.look(subject.asked(), |case| {
         let finding = Finding::of(case, &[], subject.at_ms);

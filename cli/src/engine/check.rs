@@ -9,7 +9,8 @@ use crate::activity::Activity;
 use crate::filter::Filter;
 use crate::journal::BodyKey;
 use crate::platform::now_ms;
-use crate::provider::check::{Asked, Checked};
+use crate::provider::Asked;
+use crate::signature::Checked;
 use crate::subject;
 
 /// A body above this is looked at on another thread, so that nothing waits behind it.
@@ -19,7 +20,9 @@ impl Engine {
     pub(super) async fn check(&self, endpoint: &Endpoint, incoming: &Incoming) -> Checked {
         let _turn = if incoming.head.body_size > LARGE as u64 { self.memory.look().await } else { None };
         let Some(body) = self.body(incoming).await else { return Checked::default() };
-        self.refresh_secrets().await;
+        if self.checker.is_due() {
+            self.look_at_secrets().await;
+        }
         // What waited at the relay is as old as it was when it came.
         let at = match incoming.hand_over {
             HandOver::Awaited | HandOver::Copy => now_ms(),
@@ -37,11 +40,8 @@ impl Engine {
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
     }
 
-    /// Files are read on another thread: a slow disk stops no other event.
-    async fn refresh_secrets(&self) {
-        if !self.checker.is_time_to_look() {
-            return;
-        }
+    /// On another thread: the files may be on a slow disk. Only the event that found it due waits for them.
+    async fn look_at_secrets(&self) {
         let checker = self.checker.clone();
         let changes = tokio::task::spawn_blocking(move || checker.refresh()).await.unwrap_or_default();
         if !changes.is_empty() {

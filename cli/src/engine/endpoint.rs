@@ -32,6 +32,9 @@ pub struct Options {
     pub max_backlog: Option<usize>,
     /// Duplicates of what the app took are answered as that was.
     pub dedupe: bool,
+    /// What its signatures need may be fetched from where its provider publishes it.
+    pub fetch_keys: bool,
+    pub confirm_subscriptions: bool,
     pub mirror: bool,
 }
 

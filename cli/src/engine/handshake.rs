@@ -31,6 +31,11 @@ impl Question {
         Arc::new(Self { handshake, answered: AtomicBool::new(false) })
     }
 
+    /// A URL that confirms what it asks about, once it is fetched.
+    pub fn fetch(&self) -> Option<&str> {
+        self.handshake.fetch.as_deref()
+    }
+
     /// The status of hook's answer.
     pub fn status(&self) -> u16 {
         self.handshake.answer.as_ref().map_or(0, |answer| answer.status)

@@ -167,6 +167,7 @@ impl Engine {
                 if let Some(question) = &asked {
                     self.question_came(endpoint, &came, question);
                 }
+                self.fetch_for(endpoint, &came, asked.as_ref());
                 delivery
             }
             handled => {

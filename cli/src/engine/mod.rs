@@ -6,6 +6,7 @@ mod deliver;
 mod down;
 mod endpoint;
 mod explain;
+mod fetch;
 mod handshake;
 mod intake;
 mod lane;
@@ -21,6 +22,7 @@ use hook_providers::Recipe;
 use tokio::sync::{Semaphore, mpsc};
 
 pub use endpoint::{Endpoint, Options, Way};
+pub use fetch::Errand;
 pub use intake::{Body, Incoming};
 pub use lane::Lane;
 pub use memory::Reserved;
@@ -29,6 +31,7 @@ use crate::activity::{Activity, Trouble};
 use crate::journal::{EventRow, Journal, JournalError};
 use crate::provider::Checker;
 use explain::Explaining;
+use fetch::Fetching;
 use memory::Memory;
 
 /// Secrets that providers hand over are kept so many at once; each waits for a file.
@@ -50,6 +53,7 @@ pub struct Engine {
     explaining: Explaining,
     /// Secrets that are being kept: so many at once.
     keeping: Arc<Semaphore>,
+    fetching: Fetching,
     counts: Counts,
 }
 
@@ -80,6 +84,7 @@ impl Engine {
             memory: Memory::new(),
             explaining: Explaining::new(),
             keeping: Arc::new(Semaphore::new(KEEPING)),
+            fetching: Fetching::new(),
             counts: Counts::default(),
         })
     }

@@ -8,7 +8,7 @@ use super::check::LARGE;
 use super::{Endpoint, Lane};
 use crate::forward::attempt::EventBody;
 use crate::forward::url_seen;
-use crate::journal::{EventRow, Kind, Signing};
+use crate::journal::{self, EventRow, Kind, Signing};
 use crate::platform::now_ms;
 use crate::provider::{Asked, Decision, Destination, Rule};
 
@@ -47,6 +47,14 @@ impl<'a> Outgoing<'a> {
         };
         if shape.as_received || !may {
             return as_it_came;
+        }
+        // When one of these came is the relay's word. Of one that was here before it may be wrong: somebody sends it once more.
+        if matches!(kind, Kind::Backlog | Kind::Retry) {
+            let event = row.clone();
+            let came_before = lane.engine.journal.read(move |c| journal::came_before(c, &event)).await;
+            if came_before.unwrap_or(true) {
+                return as_it_came;
+            }
         }
         let bytes = match body {
             EventBody::Memory(bytes) => bytes.clone(),

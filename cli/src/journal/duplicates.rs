@@ -130,3 +130,19 @@ pub fn duplicates_of(connection: &Connection, row: &EventRow) -> rusqlite::Resul
         )?
         .collect()
 }
+
+/// Whether an earlier event that is no forgery has its id and its body, byte for byte.
+pub fn came_before(connection: &Connection, row: &EventRow) -> rusqlite::Result<bool> {
+    connection.prepare_cached(&format!("SELECT 1 {SAME} AND seq < ?9 AND sha256 = ?10 LIMIT 1"))?.exists(params![
+        row.provider_event_id,
+        row.provider,
+        row.endpoint,
+        row.event_type,
+        false,
+        row.relay,
+        row.project,
+        false,
+        row.seq,
+        row.sha256
+    ])
+}

@@ -10,7 +10,7 @@ use super::State;
 use super::attempt::NewAttempt;
 use super::attempts;
 use super::duplicates::{self, Duplicate};
-use crate::provider::check::{Checked, Signature};
+use crate::signature::{Checked, Signature};
 
 /// Bodies above this many bytes are kept in parts of this size.
 pub const PART: usize = 1024 * 1024;
@@ -176,6 +176,12 @@ pub fn explain_signature(connection: &Connection, seq: u64, found: &Signature) -
     let Ok(signature) = serde_json::to_string(found) else { return Ok(()) };
     let keep = "UPDATE signatures SET signature = ?2 WHERE seq = ?1";
     connection.prepare_cached(keep)?.execute(params![seq, signature]).map(|_| ())
+}
+
+/// Keeps another verdict about an event's signature, once a key was there.
+pub fn judge_again(connection: &Connection, seq: u64, found: &Signature) -> rusqlite::Result<()> {
+    connection.prepare_cached("UPDATE events SET verdict = ?2 WHERE seq = ?1")?.execute(params![seq, found.verdict])?;
+    explain_signature(connection, seq, found)
 }
 
 /// Settles an event that is owed; one that an attempt ended meanwhile stays as it is.

@@ -30,8 +30,10 @@ pub use attempts::{
     Turn, begin_owed, end as end_attempt, insert as begin_attempt, of_event as attempts_of,
     withdraw as withdraw_attempt,
 };
-pub use duplicates::{Duplicate, duplicates_of};
-pub use events::{BodyKey, Handled, NewEvent, PART, Recorded, drop_orphans, explain_signature, record, settle};
+pub use duplicates::{Duplicate, came_before, duplicates_of};
+pub use events::{
+    BodyKey, Handled, NewEvent, PART, Recorded, drop_orphans, explain_signature, judge_again, record, settle,
+};
 pub use listeners::{
     Listener, Remembered, living as living_listeners, put as put_listener, remember, remembered,
     remove as remove_listener, set_state as set_listener_state,

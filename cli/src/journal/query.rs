@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::State;
 use super::duplicates::FIRST;
-use crate::provider::Signature;
+use crate::signature::Signature;
 
 /// An event without its body.
 #[derive(Debug, Clone)]

@@ -14,6 +14,13 @@ pub struct ProviderArgs {
     /// Who sends, e.g. stripe [default: whom hook recognises]
     #[arg(long, value_name = "NAME")]
     pub provider: Option<String>,
+    #[command(flatten)]
+    pub secrets: SecretSources,
+}
+
+/// The same where the sender is named otherwise.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SecretSources {
     /// The environment variable that holds the signing secret (repeatable)
     #[arg(long, value_name = "NAME")]
     pub secret_env: Vec<String>,
@@ -26,6 +33,12 @@ pub struct ProviderArgs {
 }
 
 impl ProviderArgs {
+    pub fn given(&self, file: Option<&ProjectFile>) -> Given {
+        self.secrets.given(file)
+    }
+}
+
+impl SecretSources {
     /// With what hook.toml says of its endpoints.
     pub fn given(&self, file: Option<&ProjectFile>) -> Given {
         let entries = file.map(ProjectFile::endpoints).unwrap_or_default();

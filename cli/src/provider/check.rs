@@ -1,25 +1,29 @@
 //! One event under the eyes of the recipes, with the secrets that are known for its endpoint.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hook_proto::EventHead;
-use hook_providers::{Covers, Event, Handshake, Known, Recipe, Request, State, Verdict};
-use serde::{Deserialize, Serialize};
+use hook_providers::{Covers, Event, Known, Recipe, Request, State, Verdict};
 
+use super::live::LiveKeys;
 use super::secrets::Store;
-use super::{Change, Given, Providers, Said, Secret, Secrets};
+use super::{Change, Given, Providers, Secret, Secrets};
 use crate::failure::Failure;
+use crate::signature::{Checked, Signature};
 
 /// Everything that is known, for as long as a command runs.
 pub struct Checker {
     pub providers: Providers,
-    /// Never held while something is looked at: who looks has those of when it began.
+    /// Whoever looks has what was known when the look began; nobody holds the lock for longer than a copy of the pointer.
     secrets: RwLock<Arc<Secrets>>,
-    /// Of those who change them.
-    turn: Mutex<()>,
+    /// Held while other secrets are made ready, so that no change undoes another.
+    changing: Mutex<()>,
     looked: Mutex<Instant>,
+    /// Keys that providers publish, as far as they were fetched.
+    live: RwLock<Arc<LiveKeys>>,
 }
 
 /// Files of secrets are looked at no more often than this while events come.
@@ -73,99 +77,67 @@ pub struct Case<'a> {
     pub others: &'a [Secret],
 }
 
-/// What an event's sender and signature were found to be: kept with the event, and shown.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Signature {
-    /// A word of DESIGN §2; `None` when no provider is recognised.
-    pub verdict: Option<String>,
-    /// Why, as a fragment.
-    pub text: String,
-    /// The word of a cause, for programs; `None` when the signature is right or was not looked into.
-    pub reason: Option<String>,
-    /// One thing to do about it, when it was looked into.
-    pub next: Option<String>,
-    /// `body`, `part` of it, or `nothing`: what a right signature vouches for.
-    pub covers: Option<String>,
-    /// The recipe's name for the scheme, or its algorithm.
-    pub scheme: Option<String>,
-    /// The secret that matched, as it may be shown, and where it came from.
-    pub secret: Option<String>,
-    pub source: Option<String>,
-    /// Of the signed timestamp, when the event came; negative when it lay ahead.
-    pub age_ms: Option<i64>,
-    pub clock_warning: Option<String>,
-    /// The provider's own id of this delivery.
-    pub delivery_id: Option<String>,
-    /// About real money or data.
-    pub live: Option<bool>,
-    /// Other providers that it may be from.
-    pub also: Vec<String>,
-    /// A key that has to be fetched before the signature can be checked.
-    pub needs: Option<String>,
-    /// Where the event has the secret itself, which is not shown: `header:x-gitlab-token`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tokens: Vec<String>,
-}
-
-/// What is written to the journal about an event's sender.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Checked {
-    pub provider: Option<String>,
-    pub event_type: Option<String>,
-    pub provider_event_id: Option<String>,
-    pub signature: Option<Signature>,
-    /// It asks for an answer of its provider's own form; not kept.
-    pub handshake: Option<Box<Handshake>>,
-}
-
 impl Checker {
     pub fn load(project: &Path, given: Given) -> Result<Self, Failure> {
         Ok(Self {
             providers: Providers::load(project),
             secrets: RwLock::new(Arc::new(Secrets::load(project, given)?)),
-            turn: Mutex::default(),
+            changing: Mutex::default(),
             looked: Mutex::new(Instant::now()),
+            live: RwLock::new(Arc::new(LiveKeys::read())),
         })
     }
 
-    /// Whether it is time to look at the files of secrets; who is told so does it.
-    pub fn is_time_to_look(&self) -> bool {
-        let mut looked = lock(&self.looked);
-        let is_time = looked.elapsed() >= LOOK;
-        if is_time {
+    /// Whether it is time to look at the files of secrets again. Whoever hears so does it.
+    pub fn is_due(&self) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = looked.elapsed() >= LOOK;
+        if is_due {
             *looked = Instant::now();
         }
-        is_time
+        is_due
     }
 
-    /// Reads again what changed of the secrets. It reads files, so it is for a thread that may wait.
+    /// Reads again what changed of the secrets. It reads files, so not on a thread that others wait for.
     pub fn refresh(&self) -> Vec<Change> {
         let is_usual = |name: &str| self.providers.catalog().iter().any(|r| r.secret.env.iter().any(|v| v == name));
         self.change(|secrets| secrets.refresh(is_usual))
     }
 
-    /// The same without a word about what is new.
-    pub fn read_again(&self) {
-        self.change(|secrets| secrets.refresh(|_| false));
-    }
-
-    /// From now on this holds for an endpoint.
-    pub fn tell(&self, endpoint: &str, said: Said) {
-        self.change(|secrets| secrets.tell(endpoint, said));
-    }
-
+    /// What is known now; it stays so for who holds it.
     pub fn secrets(&self) -> Arc<Secrets> {
         self.secrets.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Events are checked with the old ones until the new ones are there.
-    fn change<T>(&self, change: impl FnOnce(&mut Secrets) -> T) -> T {
-        let _turn = lock(&self.turn);
-        let mut secrets = Secrets::clone(&self.secrets());
-        let changed = change(&mut secrets);
-        *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(secrets);
-        changed
+    /// Makes other secrets ready beside those that are in use, and then takes them.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Secrets) -> T) -> T {
+        let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Secrets::clone(&self.secrets());
+        let done = change(&mut next);
+        *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        done
+    }
+
+    /// Takes a key that was fetched, and keeps it for other runs.
+    pub fn learn(&self, url: &str, key: Bytes) {
+        // What cannot be kept is fetched once more by the next run.
+        let _ = self.live().keep(url, &key);
+        let mut keys = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        *keys = Arc::new(keys.with(url, key));
+    }
+
+    pub fn knows_key(&self, url: &str) -> bool {
+        self.live().known().iter().any(|key| key.url == url)
+    }
+
+    /// With its keys elsewhere than a person's own are.
+    #[cfg(test)]
+    pub fn with_keys_in(self, dir: std::path::PathBuf) -> Self {
+        Self { live: RwLock::new(Arc::new(LiveKeys::of(dir))), ..self }
+    }
+
+    fn live(&self) -> Arc<LiveKeys> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Keeps a secret that a provider handed over to an endpoint. Anybody can hand one over, so it is kept only where the
@@ -206,13 +178,15 @@ impl Checker {
         let known: Vec<_> = of.iter().map(Secret::as_known).collect();
         let params = secrets.params(asked.endpoint);
         let params: Vec<(&str, &str)> = params.iter().map(|(name, value)| (*name, &**value)).collect();
+        let live = self.live();
+        let live_keys = live.known();
         then(&Case {
             providers: &self.providers,
             recipe: found.recipe,
             also: found.also,
             event: found.event,
             request: &request,
-            known: Known { secrets: &known, params: &params, live_keys: &[] },
+            known: Known { secrets: &known, params: &params, live_keys: &live_keys },
             secrets: &of,
             others: &others,
         })
@@ -222,10 +196,6 @@ impl Checker {
     pub fn check(&self, asked: Asked<'_>, now_ms: u64) -> Checked {
         self.look(asked, |case| case.checked(now_ms))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Case<'_> {
@@ -267,35 +237,49 @@ impl Case<'_> {
             delivery_id: self.event.delivery.clone(),
             live: self.event.live,
             also: self.also.iter().map(|r| r.slug.clone()).collect(),
-            needs: verdict.needs.as_ref().map(|n| n.url.clone()),
+            needs: verdict.needs.as_ref().filter(|key| key.is_public).map(|key| key.url.clone()),
             tokens: self.recipe.map(Recipe::token_places).unwrap_or_default(),
         }
     }
 }
 
-impl Checked {
-    pub fn verdict(&self) -> Option<&str> {
-        self.signature.as_ref()?.verdict.as_deref()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
+    use hook_proto::Header;
+
     use super::*;
 
     #[test]
-    fn secrets_change_while_an_event_is_looked_at() {
+    fn a_look_that_takes_long_holds_up_no_change_and_sees_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(".env");
+        std::fs::write(&file, "STRIPE_WEBHOOK_SECRET=whsec_old\n").unwrap();
+        let checker = Arc::new(Checker::load(dir.path(), Given::default()).unwrap());
+        let headers = vec![Header::new("stripe-signature", b"t=1,v1=ab".to_vec())];
+        let head = EventHead { headers, ..EventHead::default() };
+        let asked = Asked { endpoint: "", pinned: Some("stripe"), head: &head, body: b"{}" };
+        let values = |secrets: &[Secret]| secrets.iter().map(|s| s.value.clone()).collect::<Vec<_>>();
+        let during = checker.look(asked, |case| {
+            // Of another length, so that it is seen to have changed.
+            std::fs::write(&file, "STRIPE_WEBHOOK_SECRET=whsec_newer\n").unwrap();
+            let (done, is_done) = mpsc::channel();
+            let other = checker.clone();
+            std::thread::spawn(move || done.send(other.refresh().len()));
+            assert_eq!(is_done.recv_timeout(Duration::from_secs(10)), Ok(1), "the change waits for the look");
+            values(case.secrets)
+        });
+        assert!(during.contains(&"whsec_old".to_owned()), "{during:?}");
+        let after = checker.look(asked, |case| values(case.secrets));
+        assert!(after.contains(&"whsec_newer".to_owned()), "{after:?}");
+    }
+
+    #[test]
+    fn files_are_looked_at_by_one_at_a_time_and_seldom() {
         let dir = tempfile::tempdir().unwrap();
         let checker = Checker::load(dir.path(), Given::default()).unwrap();
-        let head = EventHead { method: "POST".into(), url: "http://h/".into(), ..EventHead::default() };
-        let asked = Asked { endpoint: "shop", pinned: Some("stripe"), head: &head, body: b"{}" };
-        let params = |checker: &Checker| checker.secrets().params("shop").len();
-        checker.look(asked, |_| {
-            let said = Said { params: vec![crate::param::Param::parse("a=b").unwrap()], ..Said::default() };
-            // Whoever waits here would stop the tunnel.
-            std::thread::scope(|scope| scope.spawn(|| checker.tell("shop", said)).join().unwrap());
-            assert_eq!(params(&checker), 1);
-        });
-        assert!(!checker.is_time_to_look(), "it was just read");
+        *checker.looked.lock().unwrap() -= LOOK;
+        assert_eq!([checker.is_due(), checker.is_due()], [true, false]);
     }
 }

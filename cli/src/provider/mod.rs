@@ -4,6 +4,7 @@
 
 pub mod args;
 pub mod check;
+mod live;
 pub mod made;
 pub mod resign;
 pub mod secrets;
@@ -14,10 +15,12 @@ use std::path::{Path, PathBuf};
 
 use hook_providers::{Catalog, Recipe};
 
-pub use args::ProviderArgs;
-pub use check::{Asked, Case, Checker, Signature};
-pub use resign::{Decision, Destination, Part, Problem, Resigned, Rule};
+pub use args::{ProviderArgs, SecretSources};
+pub use check::{Asked, Case, Checker};
+pub use resign::{Decision, Destination, Problem, Resigned, Rule};
 pub use secrets::{Change, Given, Said, Secret, Secrets, Source};
+
+pub use crate::signature::{Part, Signature};
 
 use crate::failure::Failure;
 use crate::platform;

@@ -14,8 +14,6 @@ use super::{Asked, Case, Checker, Secret};
 use crate::journal::Signing;
 use crate::text::span;
 
-pub use forge::Part;
-
 /// On whose word an event may be signed anew.
 #[derive(Debug, Clone)]
 pub enum Rule {

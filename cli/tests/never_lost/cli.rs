@@ -57,6 +57,8 @@ impl Cli {
             concurrency: setup.one_at_a_time.then_some(1),
             filter: None,
             max_backlog: None,
+            fetch_keys: false,
+            confirm_subscriptions: false,
             dedupe: setup.sent == Sent::Duplicates,
             mirror,
         };

@@ -153,7 +153,9 @@ impl<'x> Case<'x> {
 
     fn right_by(&self, scheme: &Scheme, request: &Request<'_>, known: &Known<'_>) -> Option<usize> {
         let cost = (request.body.len() + request.url.len() + 256) as u64 * known.secrets.len().max(1) as u64;
-        self.budget.set(self.budget.get().checked_sub(cost)?);
+        if !self.spend(cost) {
+            return None;
+        }
         let now_ms = i64::try_from(self.now_ms).unwrap_or(i64::MAX);
         match scheme.authenticate(request, known, now_ms) {
             Ok(authentic) => Some(authentic.secret.unwrap_or_default()),
@@ -168,6 +170,12 @@ impl<'x> Case<'x> {
         let stamp = self.scheme.and_then(|scheme| scheme.stamp.as_ref());
         let at_ms = verdict.age_ms.map(|age| now_ms.saturating_sub(age));
         stamp.zip(at_ms).is_some_and(|(stamp, at_ms)| unit_slip(stamp.unit, at_ms, now_ms).is_some())
+    }
+
+    /// Takes this much of the budget, if there is as much.
+    fn spend(&self, cost: u64) -> bool {
+        let left = self.budget.get().checked_sub(cost);
+        left.map(|left| self.budget.set(left)).is_some()
     }
 
     fn with_body(&self, body: &[u8]) -> bool {

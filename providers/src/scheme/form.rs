@@ -125,7 +125,8 @@ fn check(source: &Source<'_>, raw: &RawCheck) -> Result<Check, RecipeError> {
 
 fn live_key(source: &Source<'_>, raw: RawLiveKey) -> Result<LiveKeyForm, RecipeError> {
     let url = source.one(&raw.url, Template::parse)?;
-    Ok(LiveKeyForm { url, hosts: Hosts(raw.hosts), path_ends: raw.path_ends.unwrap_or_default() })
+    let path_ends = raw.path_ends.unwrap_or_default();
+    Ok(LiveKeyForm { url, hosts: Hosts(raw.hosts), path_ends, is_public: !raw.credentials })
 }
 
 fn jwt_form(
@@ -231,6 +232,8 @@ struct RawLiveKey {
     url: Spanned<String>,
     hosts: Vec<String>,
     path_ends: Option<String>,
+    #[serde(default)]
+    credentials: bool,
 }
 
 #[derive(Deserialize)]

@@ -10,6 +10,8 @@ pub(crate) struct LiveKeyForm {
     pub(crate) url: Template,
     pub(crate) hosts: Hosts,
     pub(crate) path_ends: String,
+    /// Whoever asks gets it.
+    pub(crate) is_public: bool,
 }
 
 /// Allowed hosts; a `*` stands for one label.
@@ -24,7 +26,7 @@ impl LiveKeyForm {
         if !self.hosts.allow(&url) || !Url::of(&url).path.ends_with(&self.path_ends) {
             return Err("the URL of the key is not one of the provider's".to_owned());
         }
-        Ok(KeyUrl { url, key_id: None })
+        Ok(KeyUrl { url, key_id: None, is_public: self.is_public })
     }
 }
 

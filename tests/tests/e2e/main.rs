@@ -16,6 +16,7 @@ mod handshakes;
 mod harness;
 mod hostile;
 mod journal;
+mod keys;
 mod order;
 mod output;
 mod property;

@@ -164,3 +164,22 @@ fn a_terminal_may_see_a_secret() {
     let raw = terminal.ended().0;
     assert_eq!(raw.trim_end(), SECRET);
 }
+
+#[test]
+fn a_key_is_asked_for_once_and_no_is_an_answer() {
+    let hook = Hook::new();
+    let terminal = Place::Pty.spawn(&hook, &["listen"]);
+    let url = public_url(&terminal.wait_for("Ready in "));
+    let question = "aws-sns publishes its key at sns.eu-west-1.amazonaws.com. May hook fetch it, now and later? [y/N]";
+    let body = include_str!("../../testdata/sns/notification.json");
+    send(&url, &[], body);
+    // A narrow terminal may break the line, hook does not.
+    terminal.wait_for(question);
+    terminal.type_line("n");
+    send(&url, &[], body);
+    terminal.wait_for("#2 ");
+    terminal.interrupt();
+    let (shown, code) = terminal.ended();
+    assert_eq!((shown.matches("May hook fetch it").count(), code), (1, 0), "{shown}");
+    assert!(!hook.home().join("config/hook/hosts.toml").exists());
+}

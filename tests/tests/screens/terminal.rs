@@ -123,6 +123,13 @@ impl Terminal {
         })
     }
 
+    /// Types a line, where there is a keyboard.
+    pub fn type_line(&self, line: &str) {
+        if let Self::Pty(pty) = self {
+            pty.keyboard.lock().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
+        }
+    }
+
     /// Ctrl-C, from the keyboard where there is one.
     pub fn interrupt(&self) {
         match self {

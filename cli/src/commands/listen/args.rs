@@ -93,6 +93,12 @@ pub struct ListenArgs {
     /// Answer an event that the provider sends again, unchanged, as your app answered it, and do not forward it
     #[arg(long, conflicts_with = "mirror")]
     pub dedupe: bool,
+    /// Fetch keys that providers publish, where a signature needs one (Amazon SNS, PayPal) [default: ask, once for a host]
+    #[arg(long)]
+    pub fetch_keys: bool,
+    /// Confirm subscriptions by fetching their URL (Amazon SNS), when the signature is right [default: ask, once for a host]
+    #[arg(long, conflicts_with = "mirror")]
+    pub confirm_subscriptions: bool,
     /// Listen beside another listener: copies of live events, no answer to senders
     #[arg(long, requires = "name")]
     pub mirror: bool,
@@ -205,6 +211,8 @@ impl ListenArgs {
             filter,
             max_backlog: self.max_backlog.or(entry.max_backlog),
             dedupe: self.dedupe || entry.dedupe == Some(true),
+            fetch_keys: self.fetch_keys || entry.fetch_keys == Some(true),
+            confirm_subscriptions: self.confirm_subscriptions || entry.confirm_subscriptions == Some(true),
             mirror: self.mirror,
         };
         let settings = Settings { queued_status: u32::from(queued_status), max_body };

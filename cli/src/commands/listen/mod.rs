@@ -1,6 +1,7 @@
 //! `hook listen`: everything is put together here, and shown until it ends.
 
 mod args;
+mod consent;
 mod demo;
 mod embedded;
 mod look;
@@ -56,6 +57,7 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
         Err(failure) => return Err(failure),
     };
     let Running { engine, session, listeners, embedded, endpoints, mut demo } = running;
+    consent::ask(&engine, context.ui.clone(), args.output == Format::Line);
     let mut tally = Tally::default();
     let mut failed = engine.journal.failed();
     let mut session = std::pin::pin!(session.run());
@@ -230,9 +232,9 @@ async fn set_up(
     let endpoints = endpoints(&engine, &relay_key, &plans, &names)?;
     let mut shown = Vec::new();
     let mut down = Vec::new();
-    let env_file = args.sender.env_files().into_iter().next();
+    let env_file = args.sender.secrets.env_files().into_iter().next();
     for (endpoint, plan) in endpoints.iter().zip(&plans) {
-        checker.tell(&endpoint.name, plan.said.clone());
+        checker.change(|secrets| secrets.tell(&endpoint.name, plan.said.clone()));
         let given_to_app = signatures::hand_over(&checker, endpoint, project.as_ref(), env_file.as_ref())?;
         shown.push(activity::Endpoint {
             name: endpoint.name.clone(),

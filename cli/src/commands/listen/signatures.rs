@@ -77,7 +77,7 @@ pub fn hand_over(
         && recipe.can_sign()
     {
         made::make(project, None, recipe)?;
-        checker.read_again();
+        checker.refresh();
     }
     let mut written = Vec::new();
     for recipe in checker.providers.catalog().iter() {
@@ -94,6 +94,6 @@ pub fn hand_over(
             written.push(format!("{variable} in {}{ignored}", platform::shown(file)));
         }
     }
-    checker.read_again();
+    checker.refresh();
     Ok(written)
 }

@@ -1,11 +1,10 @@
 //! A changed event: what is asked for is changed, and nothing else.
 
-use std::io::Read;
-
 use bytes::Bytes;
 use hook_proto::{EventHead, Header};
 
 use super::args::ChangeArgs;
+use crate::body_arg;
 use crate::failure::Failure;
 use crate::form;
 use crate::journal::EventRow;
@@ -22,20 +21,7 @@ pub struct Changed {
 
 /// `--body`, read once for all events.
 pub fn body(args: &ChangeArgs) -> Result<Option<Bytes>, Failure> {
-    let failed =
-        |what: &str, e: std::io::Error| Failure::local(format!("{what} cannot be read: {}.", crate::text::io(&e)));
-    Ok(match args.body.as_deref() {
-        None => None,
-        Some("-") => {
-            let mut bytes = Vec::new();
-            std::io::stdin().read_to_end(&mut bytes).map_err(|e| failed("standard input", e))?;
-            Some(bytes.into())
-        }
-        Some(text) => Some(match text.strip_prefix('@') {
-            Some(file) => std::fs::read(file).map_err(|e| failed(&sanitize(file), e))?.into(),
-            None => Bytes::copy_from_slice(text.as_bytes()),
-        }),
-    })
+    args.body.as_deref().map(body_arg::read).transpose()
 }
 
 impl Changed {

@@ -140,7 +140,7 @@ pub fn remove(context: &Context, project: &Path, args: &RemoveArgs) -> Result<Ex
         return Err(Failure::failed(what).next("hook secret list"));
     }
     context.ui.status(&format!("Forgot {} of {name}.", text::count(gone as u64, "secret")));
-    checker.read_again();
+    checker.refresh();
     if let Some(left) = checker.secrets().of(endpoint.as_deref().unwrap_or_default(), recipe).first() {
         let (shown, source) = (left.shown(), left.source.to_string());
         context.ui.status(&format!("{shown} is still known, from: {}.", sanitize(&source)));

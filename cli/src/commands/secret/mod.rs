@@ -16,7 +16,7 @@ use crate::config::ProjectFile;
 use crate::failure::{Exit, Failure};
 use crate::output::Format;
 use crate::platform;
-use crate::provider::{Checker, ProviderArgs, Providers, is_name};
+use crate::provider::{Checker, Providers, SecretSources, is_name};
 
 /// Keep signing secrets on this machine
 #[derive(Debug, Args)]
@@ -88,7 +88,7 @@ impl Place {
 
 /// All that is known for this project.
 fn checker(project: &std::path::Path, env_file: Option<&PathBuf>) -> Result<Checker, Failure> {
-    let args = ProviderArgs { env_file: env_file.into_iter().cloned().collect(), ..ProviderArgs::default() };
+    let args = SecretSources { env_file: env_file.into_iter().cloned().collect(), ..SecretSources::default() };
     Checker::load(project, args.given(ProjectFile::read(project)?.as_ref()))
 }
 

@@ -49,9 +49,7 @@ pub fn out_of_reach(recipe: &Recipe, listener: &Listener) -> Vec<String> {
 }
 
 pub fn is_loopback(url: &str) -> bool {
-    let host = url.parse::<Target>().map(|target| target.host).unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|a| a.is_loopback() || a.is_unspecified())
+    url.parse::<Target>().is_ok_and(|target| target.is_loopback())
 }
 
 #[cfg(test)]

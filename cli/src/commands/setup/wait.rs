@@ -102,7 +102,7 @@ impl Wait<'_> {
         let seq = row.seq;
         let body = self.journal.read(move |c| BodyKey::Event(seq).read(c, usize::MAX)).await?;
         // A secret may have been set in another terminal meanwhile.
-        self.checker.read_again();
+        self.checker.refresh();
         let asked = Asked { endpoint: &row.endpoint, pinned: Some(slug), head: &row.head, body: &body };
         let at = row.head.received_at;
         Ok(self.checker.look(asked, |case| match answer_handshake(self.recipe, case.request, &case.known, at) {

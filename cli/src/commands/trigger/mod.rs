@@ -7,8 +7,6 @@ mod send;
 mod show;
 mod signer;
 
-use std::io::Read;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,13 +14,13 @@ use clap::Args;
 use hook_providers::{Recipe, sample};
 
 use super::Context;
+use crate::body_arg;
 use crate::config::ProjectFile;
 use crate::failure::{Exit, Failure};
 use crate::output::Format;
-use crate::param::Param;
 use crate::platform::{self, now_ms};
 use crate::provider::check::LOOK;
-use crate::provider::{Checker, ProviderArgs};
+use crate::provider::{Checker, SecretSources};
 use crate::sanitize::sanitize;
 use crate::target::Target;
 use crate::units;
@@ -85,15 +83,8 @@ pub struct TriggerArgs {
     /// What can be triggered, of all providers or of one
     #[arg(long, conflicts_with_all = ["to", "url", "name", "set", "count", "seed", "data", "bad_signature", "print", "event"])]
     list: bool,
-    /// Sign with the secret in this environment variable
-    #[arg(long, value_name = "NAME")]
-    secret_env: Vec<String>,
-    /// What a scheme needs besides the secret: webhook_id=…, or token=env:NAME from a variable (repeatable)
-    #[arg(long, value_name = "KEY=VALUE", value_parser = Param::parse)]
-    param: Vec<Param>,
-    /// A file of environment variables to look in before .env (repeatable)
-    #[arg(long, value_name = "FILE")]
-    env_file: Vec<PathBuf>,
+    #[command(flatten)]
+    secrets: SecretSources,
     /// Do not ask before it goes to another machine
     #[arg(long)]
     yes: bool,
@@ -114,13 +105,7 @@ pub struct TriggerArgs {
 pub async fn run(context: &Context, args: TriggerArgs) -> Result<Exit, Failure> {
     let project = platform::project_dir();
     let file = ProjectFile::read(&project)?;
-    let given = ProviderArgs {
-        provider: None,
-        secret_env: args.secret_env.clone(),
-        params: args.param.clone(),
-        env_file: args.env_file.clone(),
-    };
-    let checker = Checker::load(&project, given.given(file.as_ref()))?;
+    let checker = Checker::load(&project, args.secrets.given(file.as_ref()))?;
     if args.list {
         list::list(context, &checker.providers, args.provider.as_deref(), args.output)?;
         return Ok(Exit::Done);
@@ -254,17 +239,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 /// A body as an argument, from a file, or from standard input.
 fn read(data: &str) -> Result<Bytes, Failure> {
-    let failed = |name: &str, e: &std::io::Error| {
-        Failure::local(format!("{} cannot be read: {}. Nothing was sent.", sanitize(name), crate::text::io(e)))
-            .next("hook trigger … --data @event.json")
-    };
-    match data.strip_prefix('@').unwrap_or(data) {
-        "-" => {
-            let mut body = Vec::new();
-            std::io::stdin().read_to_end(&mut body).map_err(|e| failed("standard input", &e))?;
-            Ok(body.into())
-        }
-        file if data.starts_with('@') => std::fs::read(file).map(Bytes::from).map_err(|e| failed(file, &e)),
-        text => Ok(Bytes::copy_from_slice(text.as_bytes())),
-    }
+    body_arg::read(data).map_err(|failure| {
+        let what = format!("{} Nothing was sent.", failure.what);
+        Failure { what, ..failure }.next("hook trigger … --data @event.json")
+    })
 }

@@ -59,7 +59,7 @@ impl Signer<'_> {
         }
         let kept = made::make(self.project, None, self.recipe)?;
         // It verifies from now on, too.
-        self.checker.read_again();
+        self.checker.refresh();
         let said = self.made(&kept, some);
         let secret = Secret { label: kept.provider.clone(), source: kept.source(), value: kept.value };
         self.sign_with(event, &secret, now_ms).map_err(|error| self.cannot(&error))?;

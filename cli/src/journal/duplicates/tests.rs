@@ -5,8 +5,7 @@ use super::*;
 use crate::journal::{
     AttemptEnd, EventRow, Handled, Journal, Kind, NewAttempt, Recorded, Signing, begin_attempt, end_attempt, record,
 };
-use crate::provider::check::Checked;
-use crate::provider::{Part, Signature};
+use crate::signature::{Checked, Part, Signature};
 
 const TARGET: &str = "http://localhost:3000/";
 
@@ -78,6 +77,24 @@ async fn events_of_one_id_are_linked_both_ways() {
     assert_eq!(kept.row(3).await.duplicate_of, Some(1));
     let later = kept.0.read(move |c| Ok((duplicates_of(c, &first)?, duplicates_of(c, &second)?))).await.unwrap();
     assert_eq!(later, (vec![2, 3], vec![]));
+}
+
+#[tokio::test]
+async fn what_came_before_has_the_same_id_and_body() {
+    let kept = Kept::new();
+    // A forgery takes nothing away from the event that it copies, nor does one that nobody signed.
+    kept.record(event(1, "invalid")).await;
+    kept.record(event(2, "unsigned")).await;
+    kept.record(event(3, "valid")).await;
+    kept.record(event(4, "valid")).await;
+    kept.record(NewEvent { sha256: [1; 32], ..event(5, "valid") }).await;
+    let mut other = event(6, "valid");
+    other.checked.provider_event_id = Some("evt_2".into());
+    kept.record(other).await;
+    for (seq, before) in [(1, false), (2, false), (3, false), (4, true), (5, false), (6, false)] {
+        let row = kept.row(seq).await;
+        assert_eq!(kept.0.read(move |c| came_before(c, &row)).await.unwrap(), before, "event {seq}");
+    }
 }
 
 #[tokio::test]

@@ -6,30 +6,11 @@ use hook_providers::{Covers, State};
 use super::{Asked, Checker, Decision, Destination, Look, Problem, Resigned, Rule, no_provider};
 use crate::form::is_form;
 use crate::journal::Signing;
-
-/// What is wrong with a forged event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Part {
-    Body,
-    Signature,
-    Timestamp,
-}
+use crate::signature::Part;
 
 /// Changes of a body that are tried until one breaks the signature.
 const TRIES: usize = 256;
 const DAY_MS: u64 = 24 * 3600 * 1000;
-
-impl Part {
-    pub const ALL: [Self; 3] = [Self::Body, Self::Signature, Self::Timestamp];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Body => "body",
-            Self::Signature => "signature",
-            Self::Timestamp => "timestamp",
-        }
-    }
-}
 
 impl Checker {
     /// What somebody without the secret, or too late, would send in place of an event.

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::param::{Param, Value};
 use crate::provider::{Given, Said};
+use crate::signature::Part;
 
 const MINUTE: u64 = 60_000;
 const NOW: u64 = 1_780_000_000_000;
