@@ -9,6 +9,7 @@ pub(crate) mod selector;
 pub(crate) mod signature;
 pub(crate) mod template;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 pub use facts::{BodyMac, Fact, Failure, Param, Retries, SecretFacts, Sender, Setup, SignatureFacts, StatusClass};
@@ -46,11 +47,15 @@ pub struct Recipe {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EventPlaces {
     pub(crate) kind: Vec<Selector>,
+    /// What kinds are called that the provider writes as a number.
+    pub(crate) names: BTreeMap<String, String>,
     pub(crate) action: Vec<Selector>,
-    pub(crate) id: Vec<Selector>,
+    pub(crate) id: Vec<Template>,
     pub(crate) delivery: Vec<Selector>,
     pub(crate) retry: Vec<Selector>,
     pub(crate) live: Option<Condition>,
+    /// Holds for those that are never sent again, whatever the answer.
+    pub(crate) once: Option<Condition>,
 }
 
 /// A question that a provider asks an endpoint, and its answer.

@@ -88,6 +88,7 @@ impl Scheme {
             at: self.signature.at.first().map(ToString::to_string).unwrap_or_default(),
             tolerance: tolerance.map(|ms| Duration::from_millis(ms.unsigned_abs())),
             covers: self.covers,
+            raw_body: self.signs_raw_body(),
             url: self.signs_url(),
             fetched_key: self.live_key.is_some(),
             body_mac: self.body_mac(),
@@ -103,6 +104,14 @@ impl Scheme {
         (plain && (hex || self.signature.encoding == Encoding::Base64)).then_some(())?;
         let before = format!("{}{}", self.signature.strip, self.sign.before(&Selector::Made)?);
         Some(BodyMac { hash, hex, before })
+    }
+
+    /// The body as it came, or a hash of it, is signed or compared with what is.
+    fn signs_raw_body(&self) -> bool {
+        let claims = self.jwt.iter().flat_map(|jwt| jwt.claims.iter().map(|(_, template)| template));
+        let checked = self.checks.iter().map(|check| &check.right);
+        let mut places = self.content.iter().chain(claims).chain(checked).flat_map(Template::places);
+        places.any(|place| *place == Selector::Body)
     }
 
     pub(crate) fn can_sign(&self) -> bool {
