@@ -333,6 +333,21 @@ fn an_hmac_of_the_body_alone_is_told_from_the_others() {
 }
 
 #[test]
+fn fields_are_told_from_bytes() {
+    let catalog = Catalog::shipped();
+    let fields = |slug: &str, id: Option<&str>| {
+        let facts = catalog.get(slug).and_then(|recipe| recipe.signature(id)).expect("it is shipped, and signs");
+        (facts.fields, facts.url)
+    };
+    assert_eq!(fields("twilio", Some("form")), (true, true));
+    assert_eq!(fields("twilio", Some("json")), (false, true), "a hash of the bytes is in the URL");
+    assert_eq!(fields("adyen", None), (true, false));
+    for bytes in ["stripe", "slack", "github", "svix"] {
+        assert_eq!(fields(bytes, None), (false, false), "{bytes}");
+    }
+}
+
+#[test]
 fn a_token_is_told_from_a_signature() {
     let catalog = Catalog::shipped();
     let places = |slug: &str| catalog.get(slug).expect("it is shipped").token_places();

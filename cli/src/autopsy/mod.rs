@@ -5,6 +5,7 @@ pub mod answer;
 pub mod app;
 pub mod finding;
 pub mod framework;
+pub mod infer;
 pub mod probe;
 pub mod which;
 

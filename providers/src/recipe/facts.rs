@@ -72,8 +72,8 @@ pub struct SignatureFacts {
     /// How old the signed time may be; `None` when there is none, or nobody looks.
     pub tolerance: Option<Duration>,
     pub covers: Covers,
-    /// The bytes of the body are what is signed, so that nothing may be parsed first; not so where only its fields are.
-    pub raw_body: bool,
+    /// Fields of the body are signed and not its bytes, so that it may be parsed first.
+    pub fields: bool,
     /// The URL is part of what is signed.
     pub url: bool,
     /// A published key has to be fetched to check it.

@@ -112,6 +112,12 @@ impl Recipe {
         self.schemes.iter().map(Scheme::facts)
     }
 
+    /// The form of signature of that name; the first without one.
+    pub fn signature(&self, id: Option<&str>) -> Option<SignatureFacts> {
+        let named = self.schemes.iter().find(|scheme| id.is_some() && scheme.id.as_deref() == id);
+        named.or(self.schemes.first()).map(Scheme::facts)
+    }
+
     /// The header fields by which it is recognised, as a person would write them.
     pub fn headers(&self) -> Vec<String> {
         let mut names = Vec::new();

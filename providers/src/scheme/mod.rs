@@ -88,7 +88,7 @@ impl Scheme {
             at: self.signature.at.first().map(ToString::to_string).unwrap_or_default(),
             tolerance: tolerance.map(|ms| Duration::from_millis(ms.unsigned_abs())),
             covers: self.covers,
-            raw_body: self.signs_raw_body(),
+            fields: self.signs_fields(),
             url: self.signs_url(),
             fetched_key: self.live_key.is_some(),
             body_mac: self.body_mac(),
@@ -106,12 +106,15 @@ impl Scheme {
         Some(BodyMac { hash, hex, before })
     }
 
-    /// The body as it came, or a hash of it, is signed or compared with what is.
-    fn signs_raw_body(&self) -> bool {
+    /// Neither the body as it came nor a hash of it is signed, nor compared with what is, but fields of it are.
+    fn signs_fields(&self) -> bool {
         let claims = self.jwt.iter().flat_map(|jwt| jwt.claims.iter().map(|(_, template)| template));
         let checked = self.checks.iter().map(|check| &check.right);
-        let mut places = self.content.iter().chain(claims).chain(checked).flat_map(Template::places);
-        places.any(|place| *place == Selector::Body)
+        let places = || self.content.iter().chain(claims.clone()).chain(checked.clone()).flat_map(Template::places);
+        let is_field = |place: &Selector| {
+            matches!(place, Selector::Fields | Selector::Form(_) | Selector::Json(_) | Selector::Item(_))
+        };
+        places().any(is_field) && !places().any(|place| *place == Selector::Body)
     }
 
     pub(crate) fn can_sign(&self) -> bool {
