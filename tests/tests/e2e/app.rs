@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hook_tests::{Answer, App, Gate, Hook, Response, Sender, assert_same_bytes, pattern, post, wait_until};
+use hook_tests::{Answer, App, Gate, Hook, Response, Sender, assert_same_bytes, pattern, post, request, wait_until};
 
 /// The words of a 502: what happened, and that the event is kept.
 #[track_caller]
