@@ -31,9 +31,10 @@ Examples:
   hook explain --provider github --secret-env S --header 'X-Hub-Signature-256: sha256=…' \\
       --body @as-the-app-saw-it.json
 
---probe sends your app versions of the event: as received, signed anew, written again as other software writes it
-(until one is accepted), signed by another secret, forged, and old. Your app acts on those that it accepts; nothing is kept in the journal. It asks first when the
-app is on another machine, when the event is LIVE, and when it may be forged.
+--probe sends your app versions of the event: as received, signed anew, written again as other
+software writes it (until one is accepted), signed by another secret, forged, and old. Your app
+acts on those that it accepts; nothing is kept in the journal. It asks first when the app is on
+another machine, when the event is LIVE, and when it may be forged.
 
 With --secret-env only that secret counts, and every other that hook knows is another one.")]
 pub struct ExplainArgs {

@@ -66,9 +66,9 @@ pub struct Condition {
 /// Narrows to the events that the app never got and still could.
 pub const UNDELIVERED: &str = "state NOT IN ('ended', 'captured') AND state IN ('undelivered', 'held', 'owed')";
 
-/// The statuses of the last answers to these events, of those that had one.
+/// The statuses of the last answers to these events, of those that had one and it was whole.
 pub fn last_answers(connection: &Connection, seqs: &[u64]) -> rusqlite::Result<Vec<(u64, u16)>> {
-    let mut last = connection.prepare_cached("SELECT last_status FROM events WHERE seq = ?1")?;
+    let mut last = connection.prepare_cached("SELECT last_status FROM events WHERE seq = ?1 AND last_error IS NULL")?;
     let mut found = Vec::new();
     for seq in seqs {
         let status: Option<Option<u16>> = last.query_row([seq], |row| row.get(0)).optional()?;
