@@ -152,18 +152,22 @@ impl Of<'_> {
         let name = &self.recipe.slug;
         let and = if before.is_empty() { "" } else { " and" };
         match self.recipe.sender.retries.as_ref().zip(self.sends_again(got)) {
-            Some((retries, again)) => format!("{name}{before}{and} {}", self.again_words(retries, again, got)),
+            Some((retries, again)) => format!(
+                "{name}{before}{and} {}",
+                self.again_words(retries, again, Some(got).filter(|_| before.is_empty()))
+            ),
             None if before.is_empty() => format!("whether {name} tries again is not known"),
             None => format!("{name}{before}; whether it tries again is not known"),
         }
     }
 
-    fn again_words(self, retries: &Fact<Retries>, again: bool, got: Outcome) -> String {
+    /// `got` where it has not been said.
+    fn again_words(self, retries: &Fact<Retries>, again: bool, got: Option<Outcome>) -> String {
         let says = sanitize(&retries.value.says);
         let hedge = hedge(retries.confirmed);
         match (again, got) {
             (true, _) => format!("will send it again {says}{hedge}"),
-            (false, Outcome::Status(status)) if says != "never" && !self.once => {
+            (false, Some(Outcome::Status(status))) if says != "never" && !self.once => {
                 format!("will not send it again after {status}{hedge}")
             }
             (false, _) => format!("will not send it again{hedge}"),
@@ -176,7 +180,8 @@ impl Of<'_> {
 pub fn ways(recipe: &Recipe, once: bool, attempt: &Attempt) -> Vec<String> {
     let late = is_late(recipe, attempt);
     let slow = attempt.ms.map(Duration::from_millis).filter(|_| late).zip(gives_up(Some(recipe)));
-    let slow = slow.map(|(took, limit)| format!("{limit}; your app took {}", text::span(took)));
+    let slow = slow
+        .map(|(took, limit)| format!("{limit}; your app took {}: answer first, work later (queue)", text::span(took)));
     let (outcome, got) = match (late, attempt.status, attempt.error.as_deref()) {
         (true, ..) | (_, None, Some("timeout")) => (Outcome::Timeout, "without an answer in time".to_owned()),
         (_, Some(status), None) => (Outcome::Status(status), format!("after {status}")),
