@@ -7,8 +7,6 @@ use serde_json::{Value, json};
 
 use crate::made::{bodies, events};
 
-pub const PROVIDERS: [&str; 2] = ["github", "shopify"];
-
 /// In GitHub's schema the action is one of an example: a sender chooses its own.
 const WITHOUT_SCHEMA_AT_GITHUB: &[&str] = &["repository_dispatch.deploy"];
 const WITHOUT_SCHEMA_AT_SHOPIFY: &[&str] = &[];

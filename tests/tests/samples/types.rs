@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::made::{bodies, events};
 
 /// With each, the types of events that its package does not know.
-pub const PROVIDERS: &[(&str, &[&str])] = &[
+const PROVIDERS: &[(&str, &[&str])] = &[
     ("adyen", &["balancePlatform.accountHolder.updated"]),
     ("discord", &[]),
     ("gocardless", &[]),
