@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::platform;
+
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum ColorChoice {
@@ -219,13 +221,25 @@ impl Ui {
         Some(matches!(answer.as_str(), "y" | "Y" | "yes"))
     }
 
+    /// The same while other lines are written: the answer has a line of its own.
+    pub fn ask_between_lines(&self, question: &str) -> Option<bool> {
+        // What was typed before the question is no answer to it.
+        platform::forget_typed();
+        let answer = self.read_answer(&format!("{question} Type y or n, and Enter.\n"))?;
+        Some(matches!(answer.as_str(), "y" | "Y" | "yes"))
+    }
+
     /// What a person answers to a question, in a line; `None` when nobody is there.
     pub fn answer(&self, question: &str) -> Option<String> {
-        if !self.stderr_is_terminal || !io::stdin().is_terminal() {
+        self.read_answer(&format!("{question} "))
+    }
+
+    fn read_answer(&self, prompt: &str) -> Option<String> {
+        if !self.stderr_is_terminal || !platform::reads_terminal() {
             return None;
         }
         self.write_held();
-        let _ = write!(io::stderr().lock(), "{} ", self.err.signs(question));
+        let _ = write!(io::stderr().lock(), "{}", self.err.signs(prompt));
         let mut answer = String::new();
         let read = io::stdin().read_line(&mut answer).ok()?;
         (read > 0).then(|| answer.trim().to_owned())

@@ -13,8 +13,9 @@ use super::filter::Filter;
 use super::only::Only;
 use super::selector::Selector;
 use super::template::Template;
-use super::{EventPlaces, HandshakeForm, Recipe, RecipeError, Respond};
+use super::{EventPlaces, FetchForm, HandshakeForm, Recipe, RecipeError, Respond};
 use crate::scheme;
+use crate::scheme::live::Hosts;
 
 pub(super) fn recipe(slug: &str, text: &str) -> Result<Recipe, RecipeError> {
     let source = Source { text };
@@ -66,7 +67,7 @@ pub(super) fn recipe(slug: &str, text: &str) -> Result<Recipe, RecipeError> {
                 let only = h.only.map(|only| source.one(&only, Only::parse)).transpose()?;
                 let guarded = h.verified || only.is_some();
                 let respond = h.respond.map(|r| respond(&source, r, guarded)).transpose()?;
-                let fetch = h.fetch.map(|f| Ok((source.one(&f.url, Selector::parse)?, f.hosts))).transpose()?;
+                let fetch = h.fetch.map(|f| fetch(&source, f)).transpose()?;
                 let capture_secret = h.capture_secret.map(|s| source.one(&s, Selector::parse)).transpose()?;
                 Ok(HandshakeForm {
                     method: h.method,
@@ -85,6 +86,12 @@ pub(super) fn recipe(slug: &str, text: &str) -> Result<Recipe, RecipeError> {
 /// A place, or several of them in a template.
 fn id(text: &str) -> Result<Template, String> {
     if text.contains('{') { Template::parse(text) } else { Selector::parse(text).map(Template::of) }
+}
+
+fn fetch(source: &Source<'_>, raw: RawFetch) -> Result<FetchForm, RecipeError> {
+    let url = source.one(&raw.url, Selector::parse)?;
+    let about = raw.about.map(|about| source.one(&about, Selector::parse)).transpose()?;
+    Ok(FetchForm { url, hosts: Hosts(raw.hosts), about })
 }
 
 fn respond(source: &Source<'_>, raw: RawRespond, guarded: bool) -> Result<Respond, RecipeError> {
@@ -346,6 +353,7 @@ struct RawHandshake {
 struct RawFetch {
     url: Spanned<String>,
     hosts: Vec<String>,
+    about: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
