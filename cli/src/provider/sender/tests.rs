@@ -80,6 +80,7 @@ fn every_answer_is_judged_as_its_sender_does() {
         said("stripe", &down, Heard::BadGateway),
         said("stripe", &down, Heard::Queued),
         said("github", &down, Heard::BadGateway),
+        said("twilio", &down, Heard::BadGateway),
         said("dropbox", &down, Heard::BadGateway),
         said("dropbox", &down, Heard::Handshake(200)),
         said("slack", &answered(404, 12), Heard::Handshake(200)),
