@@ -57,7 +57,13 @@ pub enum Cause {
     UrlSlash,
     UrlQuery,
     UrlPath,
+    /// Another URL, that the signature does not name in clear.
+    UrlOther,
     Method,
+    /// The signature is right, but for another body.
+    BodyOther,
+    /// The signature is right, but something else that it is bound to differs: its issuer.
+    BoundOther,
     /// Another provider's signature.
     OtherProvider,
     /// A published key has to be fetched before anything can be said.
@@ -104,7 +110,10 @@ impl Cause {
             Cause::UrlSlash => "url_slash",
             Cause::UrlQuery => "url_query",
             Cause::UrlPath => "url_path",
+            Cause::UrlOther => "url_other",
             Cause::Method => "method",
+            Cause::BodyOther => "body_other",
+            Cause::BoundOther => "bound_other",
             Cause::OtherProvider => "other_provider",
             Cause::KeyNotFetched => "key_not_fetched",
             Cause::Unknown => "unknown",

@@ -4,6 +4,7 @@
 //! computed; where nothing fits, it says unknown. What is said never holds a secret, or a signature that would be right.
 
 mod body;
+mod bound;
 mod cause;
 mod rewrite;
 mod secret;
@@ -79,7 +80,7 @@ pub fn explain(
         State::Unsigned => signature::unsigned(&case, &verdict),
         State::Malformed => signature::malformed(&case, &verdict),
         State::NoSecret => secret::none(&case, &verdict),
-        State::Invalid => invalid(&case),
+        State::Invalid => bound::differs(&case, &verdict).unwrap_or_else(|| invalid(&case)),
     };
     Explanation { verdict, cause: found.cause, says: found.says, next: found.next }
 }

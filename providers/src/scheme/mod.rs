@@ -1,5 +1,6 @@
 //! Signature algorithms, one file each, and what all of them share: finding the signature, its timestamp and the secret.
 
+pub(crate) mod bound;
 pub(crate) mod ecdsa;
 pub(crate) mod ed25519;
 pub(crate) mod form;
@@ -8,6 +9,7 @@ pub(crate) mod key;
 pub(crate) mod live;
 mod look;
 pub(crate) mod mac;
+mod older;
 mod pem;
 mod rsa;
 pub(crate) mod stamp;
