@@ -6,6 +6,7 @@ pub mod app;
 pub mod finding;
 pub mod framework;
 pub mod infer;
+pub mod meaning;
 pub mod probe;
 pub mod which;
 

@@ -79,6 +79,8 @@ pub fn judge(recipe: Option<&Recipe>, once: bool, attempt: &Attempt, heard: Hear
     let success = outcome.and_then(|outcome| success(recipe, outcome));
     let sends_again = match success {
         Some(true) => Some(false),
+        // It had hook's answer before the app gave its own.
+        _ if late && took(recipe, heard) => Some(false),
         _ => outcome.and_then(|outcome| of.sends_again(outcome)),
     };
     let answered = attempt.status.filter(|_| live);
@@ -100,6 +102,16 @@ pub fn judge(recipe: Option<&Recipe>, once: bool, attempt: &Attempt, heard: Hear
     };
     let redirects = attempt.status.filter(|status| (300..400).contains(status)).and_then(|_| redirects(recipe));
     Judgement { success, late, sends_again, warning, takes, then, redirects }
+}
+
+/// Whether it takes what it heard from hook as received.
+fn took(recipe: &Recipe, heard: Heard) -> bool {
+    let status = match heard {
+        Heard::Queued => 200,
+        Heard::Handshake(status) => status,
+        Heard::App | Heard::BadGateway | Heard::Nothing => return false,
+    };
+    recipe.sender.is_success(status) == Some(true)
 }
 
 fn is_good(attempt: &Attempt) -> bool {

@@ -89,6 +89,7 @@ impl Scheme {
             algorithm: self.algorithm.name(),
             at: self.signature.at.first().map(ToString::to_string).unwrap_or_default(),
             tolerance: tolerance.map(|ms| Duration::from_millis(ms.unsigned_abs())),
+            expires: self.jwt.as_ref().is_some_and(|jwt| jwt.must_expire),
             covers: self.covers,
             fields: self.signs_fields(),
             url: self.signs_url(),
