@@ -3,6 +3,7 @@
 use clap::Args;
 use hook_proto::{EventHead, Header};
 
+use super::{Finding, Recalled};
 use crate::body_arg;
 use crate::config::ProjectFile;
 use crate::event_ref;
@@ -10,7 +11,8 @@ use crate::failure::Failure;
 use crate::fetch::{self, Purpose};
 use crate::journal::{BodyKey, EventRow, Journal};
 use crate::platform;
-use crate::provider::{Asked, Checker, Given, ProviderArgs};
+use crate::provider::{Asked, Case, Checker, Given, ProviderArgs};
+use crate::running;
 use crate::sanitize::sanitize;
 
 #[derive(Debug, Args)]
@@ -79,6 +81,7 @@ impl Which {
         let journal = open()?;
         let scope = event_ref::scope(&journal, self.all).await?;
         let row = event_ref::one(&journal, &scope, self.event.as_deref().unwrap_or("last")).await?;
+        running::hear_at(&journal, &row, &checker).await?;
         let seq = row.seq;
         let body = journal.read(move |c| BodyKey::Event(seq).read(c, usize::MAX)).await?;
         let subject = Subject {
@@ -121,6 +124,16 @@ impl Which {
 impl Subject {
     pub fn asked(&self) -> Asked<'_> {
         Asked { endpoint: &self.endpoint, pinned: self.pinned.as_deref(), head: &self.head, body: &self.body }
+    }
+
+    /// What is found about it, with what is remembered of an event whose secret is not at hand any more.
+    pub fn finding(&self, case: &Case<'_>, urls: &[&str]) -> Finding {
+        let mut finding = Finding::of(case, urls, self.at_ms);
+        let recalled = self.row.as_ref().filter(|_| !finding.is_valid()).and_then(|row| Recalled::of(row, case));
+        if let Some(recalled) = recalled {
+            recalled.put_into(&mut finding);
+        }
+        finding
     }
 
     /// Fetches the key that the signature needs, if the person agrees. `ask` asks, where somebody is there.

@@ -12,6 +12,7 @@ use super::args::ReplayArgs;
 use super::change::Changed;
 use super::choose::{self, Job};
 use super::draft::Resign;
+use crate::autopsy::Recalled;
 use crate::config::ProjectFile;
 use crate::failure::Failure;
 use crate::forward::attempt::{self, EventBody, Try};
@@ -124,8 +125,21 @@ impl Post {
             return self.checker.forge(asked, to, part, now_ms()).map(Decision::Resigned).map_err(fail);
         }
         match self.checker.resign(asked, to, rule, now_ms()) {
-            Decision::Problem(problem) if matches!(rule, Rule::Always) => Err(fail(problem)),
+            Decision::Problem(problem) => match (self.recalled(&job.row, asked, problem), rule) {
+                (problem, Rule::Always) => Err(fail(problem)),
+                (problem, _) => Ok(Decision::Problem(problem)),
+            },
             decision => Ok(decision),
+        }
+    }
+
+    /// Where a secret is lacking that was there when the event came, what brings it back.
+    fn recalled(&self, row: &EventRow, asked: Asked<'_>, problem: Problem) -> Problem {
+        match self.checker.look(asked, |case| Recalled::of(row, case)) {
+            Some(recalled) if problem.next.starts_with("hook secret set") => {
+                Problem { fact: format!("{} Its signature: {}.", problem.fact, recalled.fact()), next: recalled.next }
+            }
+            _ => problem,
         }
     }
 
