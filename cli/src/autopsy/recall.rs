@@ -66,10 +66,11 @@ fn next(found: &Signature, usual: &[String], slug: &str) -> String {
         format!(" --secret-env {}", shell_word(&place.variable))
     };
     match &place.file {
-        Some(file) => {
+        Some(file) if Path::new(file).is_file() => {
             let file = platform::shown(Path::new(file));
             format!("the same with --env-file {}{named}", shell_word(&file))
         }
+        Some(file) => format!("hook secret set {slug}      ({} is gone)", platform::shown(Path::new(file))),
         None if named.is_empty() => format!("export {}=…, then the same again", place.variable),
         None => format!("export {}=…, then the same with{named}", place.variable),
     }
@@ -82,7 +83,8 @@ mod tests {
 
     #[test]
     fn what_brings_a_secret_back() {
-        let here = platform::here().join(".env.local").display().to_string();
+        // One that is there.
+        let here = platform::here().join("Cargo.toml").display().to_string();
         let said = |variable: &str, file: Option<&str>| {
             let place = Some(Place { variable: variable.into(), file: file.map(str::to_owned) });
             let found = Signature { place, source: Some("as it was".into()), ..Signature::default() };
@@ -91,7 +93,8 @@ mod tests {
         let kept = Signature { source: Some("hook secret set".into()), ..Signature::default() };
         let all = [
             said("USUAL", Some(&here)),
-            said("OTHER", Some("/srv/my shop/.env")),
+            said("OTHER", Some(&here)),
+            said("USUAL", Some("/srv/my shop/.env")),
             said("USUAL", None),
             said("OTHER", None),
             format!("{} | {}", from("whsec_…01bf", &kept), next(&kept, &[], "stripe")),
@@ -99,8 +102,9 @@ mod tests {
         assert_eq!(
             all,
             [
-                "whsec_…01bf from USUAL in ./.env.local | the same with --env-file ./.env.local",
-                "whsec_…01bf from OTHER in /srv/my shop/.env | the same with --env-file '/srv/my shop/.env' --secret-env OTHER",
+                "whsec_…01bf from USUAL in ./Cargo.toml | the same with --env-file ./Cargo.toml",
+                "whsec_…01bf from OTHER in ./Cargo.toml | the same with --env-file ./Cargo.toml --secret-env OTHER",
+                "whsec_…01bf from USUAL in /srv/my shop/.env | hook secret set stripe      (/srv/my shop/.env is gone)",
                 "whsec_…01bf from USUAL | export USUAL=…, then the same again",
                 "whsec_…01bf from OTHER | export OTHER=…, then the same with --secret-env OTHER",
                 "whsec_…01bf, hook secret set | hook secret set stripe",

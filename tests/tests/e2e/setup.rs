@@ -78,7 +78,7 @@ fn an_event_that_is_not_right_comes_with_its_reason_and_the_next_step() {
     let setup = waiting(&hook, &["stripe"]);
     // Anybody can send what is not signed.
     post(&listen.url(), "{}");
-    let unsigned = "#1 is not signed (no Stripe-Signature header), so anyone can have sent it; waiting goes on.";
+    let unsigned = "#1 is unsigned: no Stripe-Signature header: anyone can send this, and Stripe signs what it sends; waiting goes on.";
     wait_for("word of the unsigned one", || setup.stderr.text().contains(unsigned).then_some(()));
     send_stripe(&listen.url(), "whsec_of_another_endpoint", now(), BODY);
     let said = setup.output().ended_with(1);

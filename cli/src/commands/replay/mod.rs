@@ -82,12 +82,8 @@ async fn jobs(context: &Context, post: &Post, rows: Vec<EventRow>) -> Result<Vec
         return changed(context, post, aim, jobs).await;
     }
     for job in &jobs {
-        if let Beforehand::Forgery { with } = post.look_ahead(job).await? {
-            say(
-                context,
-                args,
-                &format!("#{}: its own signature is not right; it is sent with one of {with}.", job.row.seq),
-            );
+        if let Beforehand::Resigned { why, with } = post.look_ahead(job).await? {
+            say(context, args, &format!("#{}: {why}; it is sent with one of {with}.", job.row.seq));
         }
     }
     Ok(jobs)

@@ -52,8 +52,9 @@ pub struct Sent {
 /// What a person is told before an event is sent.
 pub enum Beforehand {
     Nothing,
-    /// The signature that it came with is not right, and it is sent with one that is.
-    Forgery {
+    /// It is sent with another signature than the one that it came with, for this reason.
+    Resigned {
+        why: String,
         with: String,
     },
 }
@@ -73,7 +74,10 @@ impl Post {
         let body = self.body(&job.row).await?;
         Ok(match self.decide(job, &job.row.head, &body, &Rule::Always)? {
             Decision::Resigned(resigned) if signing.resign && resigned.was == Verdict::Invalid => {
-                Beforehand::Forgery { with: resigned.with }
+                let asked = self.asked(&job.row, &job.row.head, &body);
+                let recalled = self.checker.look(asked, |case| Recalled::of(&job.row, case));
+                let why = recalled.map_or("its own signature is not right".to_owned(), |recalled| recalled.fact());
+                Beforehand::Resigned { why, with: resigned.with }
             }
             _ => Beforehand::Nothing,
         })

@@ -80,14 +80,16 @@ fn beside(all: &[Secret], value: &str) -> Option<String> {
 
 /// Something that is known to be no signing secret is kept only if a person says so.
 fn ask_first(context: &Context, recipe: &Recipe, of: &str, what: &str) -> Result<(), Failure> {
-    let found = &recipe.secret.found;
-    let look = if found.is_empty() { String::new() } else { format!(" Look here: {found}.") };
-    let what = format!("{what}{look}");
     let next = format!("hook secret set {of}                 (asks for it)");
     match context.ui.ask(&sanitize(&format!("{what} Keep it all the same?"))) {
         Some(true) => Ok(()),
         Some(false) => Err(Failure::failed("nothing was kept.").next(next)),
-        None => Err(Failure::usage(format!("{what} Nothing was kept.")).next(next)),
+        None => {
+            // Who is asked was told where it is.
+            let found = &recipe.secret.found;
+            let look = if found.is_empty() { String::new() } else { format!(" Look here: {found}.") };
+            Err(Failure::usage(format!("{what}{look} Nothing was kept.")).next(next))
+        }
     }
 }
 

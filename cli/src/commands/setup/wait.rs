@@ -119,9 +119,7 @@ impl Wait<'_> {
             // Anybody can send what has no signature, so it says nothing about how the provider was set up.
             if self.recipe.is_verifiable() && finding.verdict() == State::Unsigned.word() {
                 let why = &finding.signature.text;
-                return Met::Other(format!(
-                    "is not signed ({why}), so anyone can have sent it; waiting goes on. If it was {name}: it needs the secret too."
-                ));
+                return Met::Other(format!("is unsigned: {why}; waiting goes on."));
             }
             Met::First(Report::of(row, self.recipe, &finding))
         }))
