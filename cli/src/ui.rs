@@ -219,13 +219,23 @@ impl Ui {
         Some(matches!(answer.as_str(), "y" | "Y" | "yes"))
     }
 
+    /// The same while other lines are written: the answer has a line of its own.
+    pub fn ask_between_lines(&self, question: &str) -> Option<bool> {
+        let answer = self.read_answer(&format!("{question} Type y or n, and Enter.\n"))?;
+        Some(matches!(answer.as_str(), "y" | "Y" | "yes"))
+    }
+
     /// What a person answers to a question, in a line; `None` when nobody is there.
     pub fn answer(&self, question: &str) -> Option<String> {
+        self.read_answer(&format!("{question} "))
+    }
+
+    fn read_answer(&self, prompt: &str) -> Option<String> {
         if !self.stderr_is_terminal || !io::stdin().is_terminal() {
             return None;
         }
         self.write_held();
-        let _ = write!(io::stderr().lock(), "{} ", self.err.signs(question));
+        let _ = write!(io::stderr().lock(), "{}", self.err.signs(prompt));
         let mut answer = String::new();
         let read = io::stdin().read_line(&mut answer).ok()?;
         (read > 0).then(|| answer.trim().to_owned())

@@ -52,8 +52,9 @@ fn a_person_is_told_once_that_the_app_is_down_and_once_that_it_is_up() {
     let hints = listen.wait_for_stderr("next: start your app, then hook replay 2");
     assert!(hints.contains(&format!("not delivered: connection refused on 127.0.0.1:{port}")), "{hints}");
     app.start();
-    let told = listen.wait_for_stderr(&format!("app is up: http://127.0.0.1:{port}"));
-    assert!(told.contains("2 events wait") && told.contains("next: hook replay --undelivered"), "{told}");
+    let told = listen.wait_for_stderr("next: hook replay --undelivered");
+    let up = format!("app is up: http://127.0.0.1:{port}");
+    assert!(told.contains(&up) && told.contains("2 events wait"), "{told}");
     // Nobody has to wait for the absence of a second line: the end of the process ends the text.
     listen.interrupt();
     let output = listen.output().ended_with(0);

@@ -170,7 +170,7 @@ fn a_key_is_asked_for_once_and_no_is_an_answer() {
     let hook = Hook::new();
     let terminal = Place::Pty.spawn(&hook, &["listen"]);
     let url = public_url(&terminal.wait_for("Ready in "));
-    let question = "aws-sns publishes its key at sns.eu-west-1.amazonaws.com. May hook fetch it, now and later? [y/N]";
+    let question = "aws-sns publishes its key at sns.eu-west-1.amazonaws.com. May hook fetch it, now and later? Type y or n, and Enter.";
     let body = include_str!("../../testdata/sns/notification.json");
     send(&url, &[], body);
     // A narrow terminal may break the line, hook does not.

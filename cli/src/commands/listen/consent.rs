@@ -15,7 +15,8 @@ pub fn ask(engine: &Arc<Engine>, ui: Arc<Ui>, somebody_reads: bool) {
     let (runtime, engine) = (Handle::current(), Arc::downgrade(engine));
     std::thread::spawn(move || {
         while let Some(errand) = questions.blocking_recv() {
-            let answer = somebody_reads.then(|| ui.ask(&format!("hook: {}", errand.question()))).flatten();
+            let answer =
+                somebody_reads.then(|| ui.ask_between_lines(&format!("hook: {}", errand.question()))).flatten();
             let Some(engine) = engine.upgrade() else { return };
             match answer {
                 Some(true) => {
