@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use hook_proto::EventHead;
 use hook_providers::{Fact, Outcome, Recipe};
 
 use crate::activity::Heard;
 use crate::journal::Attempt;
+use crate::mark;
 use crate::sanitize::sanitize;
 use crate::text;
 
@@ -47,8 +49,24 @@ pub fn gives_up(recipe: Option<&Recipe>) -> Option<String> {
     Some(format!("{} gives up after {}{}", recipe.slug, text::span(limit.value), hedge(limit.confirmed)))
 }
 
-/// Judges an attempt. Only those whose sender waits for the answer, or did, are any business of the sender.
-pub fn judge(recipe: Option<&Recipe>, attempt: &Attempt, heard: Heard) -> Judgement {
+/// Judges an attempt at an event. Only those whose sender waits for the answer, or did, are any business of the sender.
+pub fn judge(recipe: Option<&Recipe>, head: &EventHead, attempt: &Attempt, heard: Heard) -> Judgement {
+    let judgement = as_its_provider(recipe, attempt, heard);
+    if !mark::is_made(head) {
+        return judgement;
+    }
+    // The answer is judged all the same: it is what the provider would take it for.
+    let then = match heard {
+        // What hook answered is told.
+        Heard::Handshake(_) => judgement.then,
+        _ => judgement.then.map(|_| "hook trigger made it, so nobody sends it again".to_owned()),
+    };
+    let warning = judgement.warning.map(|w| w.replace(" and sends again", "").replace(" and does not send again", ""));
+    let sends_again = judgement.sends_again.map(|_| false);
+    Judgement { then, warning, sends_again, ..judgement }
+}
+
+fn as_its_provider(recipe: Option<&Recipe>, attempt: &Attempt, heard: Heard) -> Judgement {
     if attempt.kind == "replay" || attempt.kind == "edit" {
         return Judgement::default();
     }

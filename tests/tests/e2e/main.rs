@@ -21,6 +21,7 @@ mod order;
 mod output;
 mod property;
 mod providers;
+mod remembered;
 mod reply;
 mod resign;
 mod secrets;
