@@ -22,6 +22,7 @@ mod output;
 mod probe;
 mod property;
 mod providers;
+mod remembered;
 mod reply;
 mod resign;
 mod secrets;
