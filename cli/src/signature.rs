@@ -3,6 +3,8 @@
 use hook_providers::Handshake;
 use serde::{Deserialize, Serialize};
 
+use crate::lookup::Place;
+
 /// What an event's sender and signature were found to be: kept with the event, and shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -25,6 +27,9 @@ pub struct Signature {
     /// The secret that matched, as it may be shown, and where it came from.
     pub secret: Option<String>,
     pub source: Option<String>,
+    /// The same, when that is a variable: to be found again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
     /// Of the signed timestamp, when the event came; negative when it lay ahead.
     pub age_ms: Option<i64>,
     pub clock_warning: Option<String>,

@@ -231,8 +231,9 @@ fn cause(code: &str, says: impl Into<String>, certain: bool, fix: Fix) -> Cause 
 /// The verdict on the signature that came, when an attempt was made with it: meanwhile it may have grown old.
 fn sent(case: &Case<'_>, finding: &Finding, attempt: &Attempt) -> String {
     let then = case.recipe.filter(|_| finding.is_valid());
-    let then = then.map(|recipe| verify(recipe, case.request, &case.known, attempt.started_at).state.word());
-    then.unwrap_or(finding.verdict()).to_owned()
+    let then = then.map(|recipe| verify(recipe, case.request, &case.known, attempt.started_at).state);
+    let is_stale = then == Some(State::Stale);
+    if is_stale { State::Stale.word().to_owned() } else { finding.verdict().to_owned() }
 }
 
 fn is_question(case: &Case<'_>, now_ms: u64) -> bool {

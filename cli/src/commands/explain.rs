@@ -8,7 +8,7 @@ use crate::autopsy::infer::{self, Signed};
 use crate::autopsy::meaning::Telling;
 use crate::autopsy::probe::{self, Got, Tried};
 use crate::autopsy::which::{Subject, Which};
-use crate::autopsy::{Finding, Seen, finding};
+use crate::autopsy::{Seen, finding, held};
 use crate::failure::{Exit, Failure};
 use crate::forward::{Client, Marks, Shape, fields, post, url_seen};
 use crate::journal::{self, BodyKey, EventRow, Journal};
@@ -33,9 +33,10 @@ Examples:
       --body @as-the-app-saw-it.json
 
 --probe sends your app versions of the event: as received, signed anew, written again as other
-software writes it (until one is accepted), signed by another secret, forged, and old. Your app
-acts on those that it accepts; nothing is kept in the journal. It asks first when the app is on
-another machine, when the event is LIVE, and when it may be forged.
+software writes it (until one is accepted), signed by another secret, forged, and old; when it
+refuses what is right, signed by each other secret of the provider that hook knows. Your app acts
+on those that it accepts; nothing is kept in the journal. It asks first when the app is on another
+machine, when the event is LIVE, and when it may be forged.
 
 With --secret-env only that secret counts, and every other that hook knows is another one.")]
 pub struct ExplainArgs {
@@ -79,7 +80,7 @@ pub async fn run(context: &Context, args: ExplainArgs) -> Result<Exit, Failure> 
     let text = subject.checker.look(subject.asked(), |case| {
         let urls: Vec<String> = attempts.iter().map(|attempts| attempts.telling.last.target.clone()).collect();
         let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
-        let finding = Finding::of(case, &urls, subject.at_ms);
+        let finding = subject.finding(case, &urls);
         let seen = attempts.map(|it| Seen::of(case, &finding, it.telling, &it.answer, &it.to_forged));
         let later = subject.row.is_some() && finding.is_valid();
         let refused_now = later.then(|| finding::refused_at(case, now)).flatten();
@@ -154,13 +155,27 @@ async fn probe(
         });
     }
     let secret = signer.or_else(|| subject.checker.look(asked, |case| case.secrets.first().cloned()));
-    let secret = secret.as_ref().map(finding::named).unwrap_or_default();
-    let (signs_url, fields) = subject.checker.look(asked, |case| {
+    let shown = secret.as_ref().map(finding::named).unwrap_or_default();
+    let (signs_url, signs_fields) = subject.checker.look(asked, |case| {
         let scheme = case.checked(subject.at_ms).signature.and_then(|s| s.scheme);
         let facts = case.recipe.and_then(|recipe| recipe.signature(scheme.as_deref()));
         facts.map_or((false, false), |facts| (facts.url, facts.fields))
     });
-    let inferred = infer::infer(&tried, Signed { secret: &secret, url: signs_url.then_some(to.url), fields });
+    let mut inferred =
+        infer::infer(&tried, Signed { secret: &shown, url: signs_url.then_some(to.url), fields: signs_fields });
+    if matches!(inferred.code, "other_secret" | "refuses_all") {
+        for other in held::candidates(&subject.checker, asked, to, secret.as_ref(), now_ms()) {
+            let marks = Marks { event_id: &row.id, attempt: row.attempts + 1, replay: true };
+            let fields = fields(&other.head, &client.target, &shape, &marks);
+            let posted = post(&client, &other.head.method, &other.path, &fields, other.body, TIMEOUT).await;
+            if posted.is_ok_and(|answer| (200..300).contains(&answer.status)) {
+                inferred.code = "other_secret";
+                inferred.says = held::says(&other.secret, secret.as_ref());
+                inferred.next = Some(held::NEXT);
+                break;
+            }
+        }
+    }
     let told =
         told::Told { row, target: &client.target.url(&path), tried: &tried, inferred: &inferred, now_ms: now_ms() };
     match args.output {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use hook_providers::{Fact, Outcome, Recipe, Retries};
 
 use crate::activity::Heard;
-use crate::journal::Attempt;
+use crate::journal::{Attempt, EventRow};
+use crate::mark;
 use crate::sanitize::sanitize;
 use crate::text;
 
@@ -55,9 +56,25 @@ struct Of<'a> {
     once: bool,
 }
 
-/// Judges an attempt. Only those whose sender waits for the answer, or did, are any business of the sender. `once`: the event is of
-/// a kind that is never sent again.
-pub fn judge(recipe: Option<&Recipe>, once: bool, attempt: &Attempt, heard: Heard) -> Judgement {
+/// Judges an attempt at an event. Only those whose sender waits for the answer, or did, are any business of the sender.
+pub fn judge(recipe: Option<&Recipe>, row: &EventRow, attempt: &Attempt, heard: Heard) -> Judgement {
+    let judgement = as_its_provider(recipe, row.is_sent_once(), attempt, heard);
+    if !mark::is_made(&row.head) {
+        return judgement;
+    }
+    // The answer is judged all the same: it is what the provider would take it for.
+    let then = match heard {
+        // What hook answered is told.
+        Heard::Handshake(_) => judgement.then,
+        _ => judgement.then.map(|_| "hook trigger made it, so nobody sends it again".to_owned()),
+    };
+    let warning = judgement.warning.map(|w| w.replace(" and sends again", "").replace(" and does not send again", ""));
+    let sends_again = judgement.sends_again.map(|_| false);
+    Judgement { then, warning, sends_again, ..judgement }
+}
+
+/// `once`: the event is of a kind that is never sent again.
+fn as_its_provider(recipe: Option<&Recipe>, once: bool, attempt: &Attempt, heard: Heard) -> Judgement {
     if attempt.kind == "replay" || attempt.kind == "edit" {
         return Judgement::default();
     }
@@ -208,17 +225,19 @@ pub fn ways(recipe: &Recipe, once: bool, attempt: &Attempt) -> Vec<String> {
 }
 
 impl Of<'_> {
-    /// `after 400 stripe sends it again for up to 3 days`
+    /// `after 400 stripe sends an event again for up to 3 days`
     fn after(self, outcome: Outcome, got: &str) -> String {
         let name = &self.recipe.slug;
         let known = self.recipe.sender.retries.as_ref().zip(self.sends_again(outcome));
-        let Some((retries, again)) = known else { return format!("whether {name} sends it again {got} is not known") };
+        let Some((retries, again)) = known else {
+            return format!("whether {name} sends an event again {got} is not known");
+        };
         let (says, hedge) = (sanitize(&retries.value.says), hedge(retries.confirmed));
         match &retries.value.once {
-            _ if again => format!("{got} {name} sends it again {says}{hedge}"),
+            _ if again => format!("{got} {name} sends an event again {says}{hedge}"),
             Some(what) if self.once => format!("{name} never sends {} again{hedge}", sanitize(what)),
             _ if says == "never" => format!("{name} never sends an event again{hedge}"),
-            _ => format!("{got} {name} does not send it again{hedge}"),
+            _ => format!("{got} {name} does not send an event again{hedge}"),
         }
     }
 }

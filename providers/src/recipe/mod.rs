@@ -89,20 +89,18 @@ pub(crate) struct Respond {
     pub(crate) body: Template,
 }
 
-/// Why a recipe cannot be used. Its `Display` names the line, what is wrong, and what to do.
+/// Why a recipe cannot be used. Its `Display` names the line, what is wrong, and what could stand there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct RecipeError {
     /// From 1.
     pub line: usize,
-    /// What is wrong there, as a fragment.
+    /// What is wrong there and what could stand there, as a fragment.
     pub problem: String,
-    /// One thing to do next.
-    pub next: String,
 }
 
 impl fmt::Display for RecipeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}; {}", self.line, self.problem, self.next)
+        write!(f, "line {}: {}", self.line, self.problem)
     }
 }
 

@@ -181,7 +181,7 @@ impl Source<'_> {
 
     pub(crate) fn error(&self, at: usize, problem: String) -> RecipeError {
         let line = self.text.as_bytes().iter().take(at).filter(|b| **b == b'\n').count() + 1;
-        RecipeError { line, problem, next: "see docs/adding-a-provider.md for what can stand here".to_owned() }
+        RecipeError { line, problem }
     }
 
     fn bad_toml(&self, error: &toml::de::Error) -> RecipeError {

@@ -299,7 +299,8 @@ async fn set_up(
     });
     let instance = owner.id.clone();
     let ready = engine.clone();
-    let listeners = Listeners::new(journal.clone(), owner, project, relay_key);
+    let lookups = endpoints.iter().map(|e| (e.name.clone(), checker.lookup(&e.name))).collect();
+    let listeners = Listeners::new(journal.clone(), owner, (project, relay_key), lookups);
     let session = Session {
         engine: engine.clone(),
         relay,

@@ -30,6 +30,7 @@ use crate::output::{Format, json, row};
 use crate::platform;
 use crate::provider::sender::Judgement;
 use crate::provider::{Checker, Part};
+use crate::running;
 use crate::text::shell_word;
 
 pub async fn run(context: &Context, args: ReplayArgs) -> Result<Exit, Failure> {
@@ -41,6 +42,7 @@ pub async fn run(context: &Context, args: ReplayArgs) -> Result<Exit, Failure> {
     if let Some(name) = &args.signing.sender.provider {
         checker.providers.named(name)?;
     }
+    running::hear(&journal, &project, &checker).await?;
     let rows = choose::rows(&journal, &args).await?;
     let owner = Owner::register(&path).map_err(|e| {
         Failure::local(format!("{} cannot be written beside: {}.", path.display(), crate::text::io(&e)))
@@ -80,12 +82,8 @@ async fn jobs(context: &Context, post: &Post, rows: Vec<EventRow>) -> Result<Vec
         return changed(context, post, aim, jobs).await;
     }
     for job in &jobs {
-        if let Beforehand::Forgery { with } = post.look_ahead(job).await? {
-            say(
-                context,
-                args,
-                &format!("#{}: its own signature is not right; it is sent with one of {with}.", job.row.seq),
-            );
+        if let Beforehand::Resigned { why, with } = post.look_ahead(job).await? {
+            say(context, args, &format!("#{}: {why}; it is sent with one of {with}.", job.row.seq));
         }
     }
     Ok(jobs)

@@ -32,13 +32,17 @@ fn attempt(kind: &str, status: Option<u16>, error: Option<&str>, ms: u64) -> Att
 
 /// Everything that a person reads of one attempt.
 fn said(provider: &str, attempt: &Attempt, heard: Heard) -> String {
-    let (providers, row) = (providers(), EventRow::for_test(1, "POST", "/webhooks"));
-    let judgement = judge(providers.get(provider), false, attempt, heard);
+    said_of(provider, &EventRow::for_test(1, "POST", "/webhooks"), attempt, heard)
+}
+
+fn said_of(provider: &str, row: &EventRow, attempt: &Attempt, heard: Heard) -> String {
+    let providers = providers();
+    let judgement = judge(providers.get(provider), row, attempt, heard);
     let answer =
         attempt.status.map_or("no answer".to_owned(), |status| format!("{status} in {:?} ms", attempt.ms.unwrap_or(0)));
     let mut lines = vec![format!("{provider}, {}, {answer}, sender heard {heard:?}:", attempt.kind)];
     lines.extend(judgement.warning.as_ref().map(|warning| format!("  ⚠ {warning}")));
-    if let Some(advice) = advice::on(&row, attempt, b"", heard, &judgement) {
+    if let Some(advice) = advice::on(row, attempt, b"", heard, &judgement) {
         lines.push(format!("  │ {}", advice.fact));
         lines.extend(advice.then.map(|then| format!("  │ {then}")));
         lines.push(format!("  └ next: {}", advice.next));
@@ -90,6 +94,23 @@ fn every_answer_is_judged_as_its_sender_does() {
 }
 
 #[test]
+fn what_hook_made_nobody_sends_again() {
+    let mut row = EventRow::for_test(1, "POST", "/webhooks");
+    row.head.headers.push(mark::field());
+    let answered = |status, ms| attempt("live", Some(status), None, ms);
+    let down = attempt("live", None, Some("connection_refused"), 1);
+    let all = [
+        said_of("stripe", &row, &answered(500, 12), Heard::App),
+        said_of("stripe", &row, &answered(200, 12), Heard::App),
+        said_of("stripe", &row, &down, Heard::BadGateway),
+        said_of("github", &row, &down, Heard::BadGateway),
+        said_of("slack", &row, &answered(200, 4_100), Heard::App),
+        said_of("slack", &row, &answered(404, 12), Heard::Handshake(200)),
+    ];
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
 fn a_slow_app_is_told_when_its_sender_gives_up() {
     let providers = providers();
     let said = |provider: &str| {
@@ -118,9 +139,9 @@ fn the_reply_deadline_is_asked_for_or_a_tenth_below_the_limit() {
 fn no_recipe_promises_more_than_it_states() {
     for recipe in providers().catalog().iter() {
         for status in [302, 404, 429, 500] {
-            let then = judge(Some(recipe), false, &attempt("live", Some(status), None, 1), Heard::App)
-                .then
-                .unwrap_or_default();
+            let row = EventRow::for_test(1, "POST", "/webhooks");
+            let then = judge(Some(recipe), &row, &attempt("live", Some(status), None, 1), Heard::App);
+            let then = then.then.unwrap_or_default();
             match (&recipe.sender.retries, Of { recipe, once: false }.sends_again(Outcome::Status(status))) {
                 (Some(fact), Some(true)) => {
                     assert!(then.contains(&fact.value.says), "{then}");
@@ -142,14 +163,16 @@ fn what_is_sent_only_once_is_never_said_to_come_again() {
         for (status, ms) in [(500, 12), (200, 4_100)] {
             let attempt = attempt("live", Some(status), None, ms);
             let said = |once| {
-                let judgement = judge(Some(recipe), once, &attempt, Heard::App);
+                let mut row = EventRow::for_test(1, "POST", "/webhooks");
+                row.signature = Some(Box::new(crate::provider::Signature { once, ..Default::default() }));
+                let judgement = judge(Some(recipe), &row, &attempt, Heard::App);
                 let says = [judgement.warning, judgement.then].into_iter().flatten().collect::<String>();
                 (judgement.sends_again, says + &ways(recipe, once, &attempt).join(". "))
             };
             let (again, says) = said(true);
             assert_eq!(again, Some(false), "{says}");
             assert!(
-                !says.contains("will send") && !says.contains("and sends again") && !says.contains("sends it"),
+                !says.contains("will send") && !says.contains("and sends again") && !says.contains("sends an event"),
                 "{says}"
             );
             let (again, says) = said(false);
