@@ -69,7 +69,7 @@ pub struct TriggerArgs {
     /// Send so many, each different
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
-    /// Make the same event as last time with this number
+    /// The same event for the same number: ids and values repeat, times and what is signed over them are of now
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Sign your own body: TEXT, @FILE, or - for standard input
@@ -119,7 +119,7 @@ pub async fn run(context: &Context, args: TriggerArgs) -> Result<Exit, Failure> 
         return Err(which_event(recipe, provider));
     }
     let set: Vec<_> = args.set.iter().map(|(path, value)| (path.as_str(), value.as_str())).collect();
-    let wanted = Wanted { recipe, provider, kind, set: &set, data: data.as_ref() };
+    let wanted = Wanted { recipe, provider, kind, set: &set, data: data.as_ref(), repeats: args.seed.is_some() };
     let seed = args.seed.unwrap_or_else(rand::random);
     // What cannot be made needs no place.
     wanted.make("http://localhost/", seed, now_ms())?;
@@ -161,9 +161,10 @@ pub async fn run(context: &Context, args: TriggerArgs) -> Result<Exit, Failure> 
         project: &project.display().to_string(),
         timeout: args.timeout,
     };
-    let (url, mut failures) = (place.url(), 0);
+    let (url, mut failures, mut now) = (place.url(), 0, 0);
     for n in 0..args.count {
-        let now = now_ms();
+        // No two have a moment in common: what a signature makes up from it is another each time.
+        now = now_ms().max(now + 1);
         let mut event = wanted.make(&url, seed.wrapping_add(u64::from(n)), now)?;
         if let Some(note) = signer.sign(&mut event, now)? {
             // Once is enough.
