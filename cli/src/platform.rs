@@ -2,7 +2,7 @@
 //! clocks, signals.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -42,6 +42,19 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     private_dir(dir)?;
     put_in_place(path, content, 0o600)?;
     File::open(dir)?.sync_all()
+}
+
+/// Whether somebody at a terminal types to this process. One in the background would be stopped if it read.
+pub fn reads_terminal() -> bool {
+    let stdin = io::stdin();
+    // A terminal that is not the one of this session stops nobody.
+    let is_ours = rustix::termios::tcgetpgrp(&stdin).map_or(true, |group| group == rustix::process::getpgrp());
+    stdin.is_terminal() && is_ours
+}
+
+/// Forgets what was typed and not read yet.
+pub fn forget_typed() {
+    let _ = rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush);
 }
 
 /// Writes a file of its own beside a path, never one that is there already, and moves it into the place.

@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::platform;
+
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum ColorChoice {
@@ -221,6 +223,8 @@ impl Ui {
 
     /// The same while other lines are written: the answer has a line of its own.
     pub fn ask_between_lines(&self, question: &str) -> Option<bool> {
+        // What was typed before the question is no answer to it.
+        platform::forget_typed();
         let answer = self.read_answer(&format!("{question} Type y or n, and Enter.\n"))?;
         Some(matches!(answer.as_str(), "y" | "Y" | "yes"))
     }
@@ -231,7 +235,7 @@ impl Ui {
     }
 
     fn read_answer(&self, prompt: &str) -> Option<String> {
-        if !self.stderr_is_terminal || !io::stdin().is_terminal() {
+        if !self.stderr_is_terminal || !platform::reads_terminal() {
             return None;
         }
         self.write_held();

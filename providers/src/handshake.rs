@@ -4,10 +4,11 @@ use crate::known::Known;
 use crate::recipe::template::Scope;
 use crate::recipe::{HandshakeForm, Recipe, Respond};
 use crate::request::Request;
-use crate::scheme::live::Hosts;
 use crate::verdict::{State, Verdict};
 use crate::verify::verify;
 
+/// Of what a fetch is about; a longer name is none.
+const MAX_ABOUT: usize = 256;
 /// A longer answer is none: it would be the sender's own bytes sent back.
 const MAX_ANSWER: usize = 16 << 10;
 
@@ -18,10 +19,18 @@ pub struct Handshake {
     pub answer: Option<Answer>,
     /// What is lacking for an answer: `no secret is known`.
     pub lacking: Option<String>,
-    /// A URL that confirms the subscription when it is fetched. It has an allowed host; fetching is up to the person.
-    pub fetch: Option<String>,
+    /// What confirms it; whether to fetch is up to the person.
+    pub fetch: Option<Fetch>,
     /// A secret that the provider hands over with this request.
     pub secret: Option<String>,
+}
+
+/// A URL that confirms a subscription when it is fetched. It has an allowed host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    pub url: String,
+    /// The name of what is subscribed to, in printable ASCII, where the recipe knows it.
+    pub about: Option<String>,
 }
 
 /// A response to a provider.
@@ -39,9 +48,13 @@ pub fn answer_handshake(recipe: &Recipe, request: &Request<'_>, known: &Known<'_
     let form = recipe.handshakes.iter().find(|f| method(f) && f.when.iter().all(|c| c.holds(&scope)))?;
     let text = |bytes: std::borrow::Cow<'_, [u8]>| String::from_utf8(bytes.into_owned()).ok();
     let mut handshake = Handshake {
-        fetch: form.fetch.as_ref().and_then(|(place, hosts)| {
-            let url = text(place.find(&scope)?)?;
-            Hosts(hosts.clone()).allow(&url).then_some(url)
+        fetch: form.fetch.as_ref().and_then(|form| {
+            let url = text(form.url.find(&scope)?).filter(|url| form.hosts.allow(url))?;
+            let Some(place) = &form.about else { return Some(Fetch { url, about: None }) };
+            let is_name =
+                |name: &String| (1..=MAX_ABOUT).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
+            let about = text(place.find(&scope)?).filter(is_name)?;
+            Some(Fetch { url, about: Some(about) })
         }),
         secret: form.capture_secret.as_ref().and_then(|place| text(place.find(&scope)?)),
         ..Handshake::default()

@@ -24,7 +24,7 @@ mod verify;
 
 pub use catalog::{Catalog, shipped_text};
 pub use explain::{Around, Cause, Explanation, Rewriting, explain, rewritings};
-pub use handshake::{Answer, Handshake, answer_handshake};
+pub use handshake::{Answer, Fetch, Handshake, answer_handshake};
 pub use identify::{Event, Identified, identify};
 pub use known::{Known, LiveKey, MAX_SECRETS, Secret};
 pub use new_secret::{NewSecret, new_secret};

@@ -256,10 +256,9 @@ fn a_wrong_signature_is_refused_where_the_provider_probes_for_it() {
 
 #[test]
 fn a_confirmation_is_fetched_from_the_providers_hosts_only() {
-    let confirm = |host: &str| {
-        let body = format!(
-            r#"{{"Type":"SubscriptionConfirmation","SubscribeURL":"https://{host}/?Action=ConfirmSubscription"}}"#
-        );
+    let confirm = |host: &str, topic: &str| {
+        let url = format!("https://{host}/?Action=ConfirmSubscription");
+        let body = format!(r#"{{"Type":"SubscriptionConfirmation","TopicArn":"{topic}","SubscribeURL":"{url}"}}"#);
         answer(
             "aws-sns",
             "POST",
@@ -268,8 +267,17 @@ fn a_confirmation_is_fetched_from_the_providers_hosts_only() {
             &body,
         )
     };
-    assert!(confirm("sns.us-west-2.amazonaws.com").is_some_and(|h| h.fetch.is_some()));
-    assert!(confirm("sns.us-west-2.amazonaws.com.evil.example").is_some_and(|h| h.fetch.is_none()));
+    let (host, topic) = ("sns.us-west-2.amazonaws.com", "arn:aws:sns:us-west-2:123456789012:orders");
+    let fetch = confirm(host, topic).and_then(|h| h.fetch).expect("it is the provider's");
+    assert_eq!(fetch.about.as_deref(), Some(topic));
+    for (host, topic) in [
+        ("sns.us-west-2.amazonaws.com.evil.example", topic),
+        ("sns.s3.amazonaws.com", topic),
+        (host, "two words"),
+        (host, ""),
+    ] {
+        assert!(confirm(host, topic).is_some_and(|h| h.fetch.is_none()), "{host} {topic}");
+    }
 }
 
 #[test]

@@ -5,10 +5,10 @@ use hook_proto::{EventHead, Header};
 
 use super::{Finding, Recalled};
 use crate::body_arg;
-use crate::config::ProjectFile;
+use crate::config::{EndpointEntry, ProjectFile};
 use crate::event_ref;
 use crate::failure::Failure;
-use crate::fetch::{self, Purpose};
+use crate::fetch::{self, Purpose, Wish};
 use crate::journal::{BodyKey, EventRow, Journal};
 use crate::platform;
 use crate::provider::{Asked, Case, Checker, Given, ProviderArgs};
@@ -70,18 +70,19 @@ impl Which {
         let file = ProjectFile::read(&project)?;
         // Who names a secret asks about that one.
         let given = Given { alone: !self.sender.secrets.secret_env.is_empty(), ..self.sender.given(file.as_ref()) };
-        let fetch_keys =
-            self.fetch_keys || file.iter().flat_map(ProjectFile::endpoints).any(|e| e.fetch_keys == Some(true));
         let checker = Checker::load(&project, given)?;
         let pinned = self.sender.provider.as_deref().map(|name| checker.providers.named(name).map(|r| r.slug.clone()));
         let pinned = pinned.transpose()?;
         if self.is_raw() {
-            return Ok((Subject { fetch_keys, ..self.raw(checker, pinned)? }, None));
+            return Ok((Subject { fetch_keys: self.fetch_keys, ..self.raw(checker, pinned)? }, None));
         }
         let journal = open()?;
         let scope = event_ref::scope(&journal, self.all).await?;
         let row = event_ref::one(&journal, &scope, self.event.as_deref().unwrap_or("last")).await?;
         running::hear_at(&journal, &row, &checker).await?;
+        let is_its = |e: &&EndpointEntry| e.name.as_ref().is_none_or(|name| *name == row.endpoint);
+        let mut its = file.iter().flat_map(ProjectFile::endpoints).filter(is_its);
+        let fetch_keys = self.fetch_keys || its.any(|e| e.fetch_keys == Some(true));
         let seq = row.seq;
         let body = journal.read(move |c| BodyKey::Event(seq).read(c, usize::MAX)).await?;
         let subject = Subject {
@@ -145,7 +146,8 @@ impl Subject {
         });
         let Some((provider, url)) = needed else { return Ok(()) };
         let host = fetch::host(&url);
-        if !fetch::agrees(Purpose::Key, &provider, host, self.fetch_keys, ask)? {
+        let wish = Wish { purpose: Purpose::Key, provider: &provider, host, about: None };
+        if !fetch::agrees(wish, self.fetch_keys, ask)? {
             return Ok(());
         }
         let key = fetch::key(&url).await.map_err(|error| {
@@ -153,6 +155,10 @@ impl Subject {
                 .next("the same again, when the network is there")
         })?;
         self.checker.learn(&url, key);
+        let is_right = self.checker.check(self.asked(), self.at_ms).verdict() == Some("valid");
+        if is_right {
+            self.checker.keep_key(&url);
+        }
         Ok(())
     }
 }

@@ -30,9 +30,11 @@ Examples:
   hook explain --provider github --secret-env S --header 'X-Hub-Signature-256: sha256=…' \\
       --body @as-the-app-saw-it.json
 
---probe sends your app versions of the event: as received, signed anew, written again as JSON, signed by another
-secret, forged, and old; when it refuses what is right, signed by each other secret that hook knows of the provider. Your app acts on those that it accepts; nothing is kept in the journal. It asks first when the
-app is on another machine, when the event is LIVE, and when it may be forged.
+--probe sends your app versions of the event: as received, signed anew, written again as JSON,
+signed by another secret, forged, and old; when it refuses what is right, signed by each other
+secret of the provider that hook knows. Your app acts on those that it accepts; nothing is kept in
+the journal. It asks first when the app is on another machine, when the event is LIVE, and when it
+may be forged.
 
 With --secret-env only that secret counts, and every other that hook knows is another one.")]
 pub struct ExplainArgs {

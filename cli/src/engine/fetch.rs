@@ -1,66 +1,60 @@
 //! What a provider publishes is fetched behind everything else, and only once the person agreed: the key of a signature, and the
 //! URL that confirms a subscription.
 
+mod limits;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use bytes::Bytes;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::Instant;
+use tokio::sync::mpsc;
+
+pub use limits::Fetching;
+use limits::QUESTIONS;
 
 use super::handshake::Question;
 use super::{Endpoint, Engine};
 use crate::activity::{Activity, Trouble};
-use crate::fetch::{self, Agreed, FetchError, Purpose};
+use crate::fetch::{self, Agreed, Purpose, Wish};
 use crate::journal::{self, BodyKey, EventRow};
 use crate::platform::now_ms;
 use crate::provider::{Asked, Signature};
-
-/// Errands that may wait; the signatures of events beyond stay unchecked.
-const WAITING: usize = 16;
-/// Of one run. Senders name the hosts, within what a recipe allows.
-const QUESTIONS: usize = 16;
-/// What could not be fetched is left alone for so long.
-const AGAIN: Duration = Duration::from_secs(60);
-/// So many are remembered for that.
-const FAILED: usize = 64;
 
 /// Something to fetch for an event.
 #[derive(Debug, Clone)]
 pub struct Errand {
     pub purpose: Purpose,
     url: String,
+    /// What is subscribed to.
+    about: Option<String>,
     event: Arc<EventRow>,
 }
 
-type Get = fn(String) -> Pin<Box<dyn Future<Output = Result<Bytes, FetchError>> + Send>>;
-
-pub struct Fetching {
-    get: Get,
-    /// One at a time.
-    turn: Semaphore,
-    waiting: Arc<Semaphore>,
-    asked: Mutex<HashSet<(Purpose, String)>>,
-    failed: Mutex<HashMap<String, Instant>>,
-    questions: mpsc::UnboundedSender<Errand>,
-    /// Until somebody takes it.
-    answers: Mutex<Option<mpsc::UnboundedReceiver<Errand>>>,
-}
-
 impl Errand {
-    /// What an event needs: the confirmation, which begins with the key, or the key alone.
+    /// What an event needs: the confirmation, which begins with the key of the same host, or the key alone.
     fn of(event: &Arc<EventRow>, question: Option<&Question>) -> Option<Self> {
-        let errand = |purpose, url: &str| Self { purpose, url: url.to_owned(), event: event.clone() };
-        let confirm = question.and_then(Question::fetch).map(|url| errand(Purpose::Subscription, url));
-        confirm.or_else(|| Some(errand(Purpose::Key, event.signature.as_ref()?.needs.as_deref()?)))
+        let needs = event.signature.as_ref().and_then(|s| s.needs.as_deref());
+        let errand = |purpose, url: &str, about: Option<&String>| Self {
+            purpose,
+            url: url.to_owned(),
+            about: about.cloned(),
+            event: event.clone(),
+        };
+        // Who agreed to the one host did not agree to the other.
+        let confirm = question
+            .and_then(Question::fetch)
+            .filter(|to| needs.is_none_or(|key| fetch::host(key) == fetch::host(&to.url)));
+        match confirm {
+            Some(to) => Some(errand(Purpose::Subscription, &to.url, to.about.as_ref())),
+            None => Some(errand(Purpose::Key, needs?, None)),
+        }
     }
 
-    pub fn host(&self) -> &str {
+    pub fn wish(&self) -> Wish<'_> {
+        Wish { purpose: self.purpose, provider: self.provider(), host: self.host(), about: self.about.as_deref() }
+    }
+
+    fn host(&self) -> &str {
         fetch::host(&self.url)
     }
 
@@ -68,51 +62,15 @@ impl Errand {
         self.event.provider.as_deref().unwrap_or("its sender")
     }
 
-    pub fn question(&self) -> String {
-        self.purpose.question(self.provider(), self.host())
-    }
-}
-
-impl Fetching {
-    pub fn new() -> Self {
-        let (questions, answers) = mpsc::unbounded_channel();
-        Self {
-            get: |url| Box::pin(async move { fetch::get(&url).await }),
-            turn: Semaphore::new(1),
-            waiting: Arc::new(Semaphore::new(WAITING)),
-            asked: Mutex::default(),
-            failed: Mutex::default(),
-            questions,
-            answers: Mutex::new(Some(answers)),
-        }
-    }
-
-    /// Asks the person, once for a host.
-    fn ask(&self, errand: Errand) {
-        let mut asked = lock(&self.asked);
-        if asked.len() < QUESTIONS && asked.insert((errand.purpose, errand.host().to_owned())) {
-            // Nobody is there to be asked.
-            let _ = self.questions.send(errand);
-        }
-    }
-
-    fn failed_lately(&self, url: &str) -> bool {
-        lock(&self.failed).get(url).is_some_and(|at| at.elapsed() < AGAIN)
-    }
-
-    fn failed(&self, url: &str) {
-        let mut failed = lock(&self.failed);
-        failed.retain(|_, at| at.elapsed() < AGAIN);
-        if failed.len() < FAILED {
-            failed.insert(url.to_owned(), Instant::now());
-        }
+    fn key(&self) -> (Purpose, String) {
+        (self.purpose, self.wish().subject().to_owned())
     }
 }
 
 impl Engine {
     /// The questions to the person that come up. They are handed out once.
     pub fn questions(&self) -> Option<mpsc::UnboundedReceiver<Errand>> {
-        lock(&self.fetching.answers).take()
+        self.fetching.questions()
     }
 
     /// Begins to fetch what an event needs, if it needs anything. Nothing waits for it.
@@ -130,23 +88,35 @@ impl Engine {
             Purpose::Key => endpoint.options.fetch_keys,
             Purpose::Subscription => endpoint.options.confirm_subscriptions,
         };
-        let Ok(place) = self.fetching.waiting.clone().try_acquire_owned() else { return };
+        let Some(place) = self.fetching.place() else { return };
         let engine = self.clone();
         tokio::spawn(async move {
-            let (purpose, host) = (errand.purpose, errand.host().to_owned());
-            let before = move || Agreed::read().has(purpose, &host);
+            let (purpose, subject) = errand.key();
+            let before = move || Agreed::read().has(purpose, &subject);
             if said || tokio::task::spawn_blocking(before).await.unwrap_or(false) {
                 engine.run_errand(&errand).await;
-            } else {
-                engine.fetching.ask(errand);
+            } else if !engine.fetching.ask(errand.clone()) {
+                let message = format!(
+                    "hook asks {QUESTIONS} questions in a run and no more: what further events need is not fetched."
+                );
+                engine.say(&errand, message, Some("hook listen … --fetch-keys --confirm-subscriptions".to_owned()));
             }
             drop(place);
         });
     }
 
+    /// The person agreed: to this, and to what waits for the same answer.
+    pub async fn agreed(&self, errand: &Errand) {
+        let behind = self.fetching.behind(errand);
+        self.run_errand(errand).await;
+        for errand in behind {
+            self.run_errand(&errand).await;
+        }
+    }
+
     /// Fetches, once the person agreed, and says what came of it.
     pub async fn run_errand(&self, errand: &Errand) {
-        let Ok(_turn) = self.fetching.turn.acquire().await else { return };
+        let Some(_turn) = self.fetching.turn().await else { return };
         if self.fetching.failed_lately(&errand.url) {
             return;
         }
@@ -187,8 +157,13 @@ impl Engine {
             }
             Purpose::Key => (format!("event {seq}: signature is {verdict}: {}.", signature.text), explain),
             Purpose::Subscription if verdict == "valid" => {
-                (self.fetching.get)(errand.url.clone()).await.map_err(|e| e.to_string())?;
-                (format!("event {seq}: the subscription of {provider} was confirmed at {host}."), None)
+                let what = errand.about.as_ref().map(|about| format!(" to {about}")).unwrap_or_default();
+                if !self.fetching.is_new(&errand.url) {
+                    return Ok((format!("event {seq}: the subscription{what} was confirmed before."), None));
+                }
+                self.fetching.get(&errand.url).await?;
+                self.fetching.confirmed(&errand.url);
+                (format!("event {seq}: the subscription{what} of {provider} was confirmed at {host}."), None)
             }
             // Anybody can ask for a subscription to something of their own.
             Purpose::Subscription => (
@@ -206,10 +181,8 @@ impl Engine {
         let known = event.signature.as_deref().cloned().unwrap_or_default();
         let Some(url) = known.needs.clone() else { return Ok(known) };
         if !self.checker.knows_key(&url) {
-            let key = (self.fetching.get)(url.clone()).await.and_then(fetch::as_key).map_err(|e| e.to_string())?;
-            let checker = self.checker.clone();
-            let learn = move || checker.learn(&url, key);
-            tokio::task::spawn_blocking(learn).await.map_err(|e| e.to_string())?;
+            let key = fetch::as_key(self.fetching.get(&url).await?).map_err(|e| e.to_string())?;
+            self.checker.learn(&url, key);
         }
         let seq = event.seq;
         let body = self.journal.read(move |c| BodyKey::Event(seq).read(c, usize::MAX)).await;
@@ -218,7 +191,11 @@ impl Engine {
         let (checker, event) = (self.checker.clone(), event.clone());
         let look = move || {
             let (endpoint, pinned) = (event.endpoint.as_str(), event.provider.as_deref());
-            checker.check(Asked { endpoint, pinned, head: &event.head, body: &body }, at).signature
+            let found = checker.check(Asked { endpoint, pinned, head: &event.head, body: &body }, at);
+            if found.verdict() == Some("valid") {
+                checker.keep_key(&url);
+            }
+            found.signature
         };
         let found = tokio::task::spawn_blocking(look).await.ok().flatten().unwrap_or_default();
         let kept = found.clone();
@@ -236,8 +213,4 @@ impl Engine {
         };
         self.emit(Activity::Trouble(Trouble { code, message, next, fatal: false }));
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -32,8 +32,8 @@ impl Question {
     }
 
     /// A URL that confirms what it asks about, once it is fetched.
-    pub fn fetch(&self) -> Option<&str> {
-        self.handshake.fetch.as_deref()
+    pub fn fetch(&self) -> Option<&hook_providers::Fetch> {
+        self.handshake.fetch.as_ref()
     }
 
     /// The status of hook's answer.

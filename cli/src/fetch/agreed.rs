@@ -1,4 +1,4 @@
-//! Whom hook may ask: said with a flag, or asked once for a host and remembered in the config directory.
+//! Whom hook may ask for what: said with a flag, or asked once and remembered in the config directory.
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::platform;
+use crate::sanitize::sanitize;
 
 /// What for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,7 +15,7 @@ pub enum Purpose {
     Subscription,
 }
 
-/// The hosts that a person agreed to.
+/// What a person agreed to: hosts for keys; for subscriptions their names, or their hosts where they have none.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Agreed {
@@ -22,21 +23,47 @@ pub struct Agreed {
     confirm_subscriptions: Vec<String>,
 }
 
+/// What is asked of a host.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    pub purpose: Purpose,
+    pub provider: &'a str,
+    pub host: &'a str,
+    /// What is subscribed to.
+    pub about: Option<&'a str>,
+}
+
+impl<'a> Wish<'a> {
+    /// What a yes holds for.
+    pub fn subject(&self) -> &'a str {
+        self.about.unwrap_or(self.host)
+    }
+
+    /// For a person, once for a subject.
+    pub fn question(&self) -> String {
+        let Self { provider, host, .. } = *self;
+        let question = match (self.purpose, self.about) {
+            (Purpose::Key, _) => format!("{provider} publishes its key at {host}. May hook fetch it, now and later?"),
+            (Purpose::Subscription, Some(about)) => {
+                format!(
+                    "{provider} asks to confirm a subscription to {about} at {host}. May hook fetch its key there, and confirm?"
+                )
+            }
+            (Purpose::Subscription, None) => {
+                format!(
+                    "{provider} asks to confirm a subscription at {host}. May hook fetch its key there, and confirm, now and later?"
+                )
+            }
+        };
+        sanitize(&question).into_owned()
+    }
+}
+
 impl Purpose {
     pub fn flag(self) -> &'static str {
         match self {
             Self::Key => "--fetch-keys",
             Self::Subscription => "--confirm-subscriptions",
-        }
-    }
-
-    /// For a person, once for a host.
-    pub fn question(self, provider: &str, host: &str) -> String {
-        match self {
-            Self::Key => format!("{provider} publishes its key at {host}. May hook fetch it, now and later?"),
-            Self::Subscription => {
-                format!("{provider} asks to confirm a subscription at {host}. May hook do so, now and later?")
-            }
         }
     }
 }
@@ -55,26 +82,35 @@ impl Agreed {
         std::fs::read_to_string(path).ok().and_then(|text| toml::from_str(&text).ok()).unwrap_or_default()
     }
 
-    pub fn has(&self, purpose: Purpose, host: &str) -> bool {
-        let hosts = match purpose {
+    pub fn has(&self, purpose: Purpose, subject: &str) -> bool {
+        let subjects = match purpose {
             Purpose::Key => &self.fetch_keys,
             Purpose::Subscription => &self.confirm_subscriptions,
         };
-        hosts.iter().any(|h| h == host)
+        subjects.iter().any(|s| s == subject)
     }
 
-    pub fn remember(purpose: Purpose, host: &str) -> Result<(), Failure> {
-        Self::remember_in(&Self::path(), purpose, host)
+    pub fn remember(purpose: Purpose, subject: &str) -> Result<(), Failure> {
+        Self::remember_in(&Self::path(), purpose, subject)
     }
 
-    fn remember_in(path: &Path, purpose: Purpose, host: &str) -> Result<(), Failure> {
-        let mut agreed = Self::of(path);
-        if agreed.has(purpose, host) {
+    fn remember_in(path: &Path, purpose: Purpose, subject: &str) -> Result<(), Failure> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(Failure::local(format!("{} cannot be read: {error}.", platform::shown(path)))),
+        };
+        // What cannot be read is not written over: it holds the answers of before.
+        let mut agreed: Self = toml::from_str(&text).map_err(|_| {
+            Failure::local(format!("{} is not what hook writes. It was not touched.", platform::shown(path)))
+                .next(format!("mend {}", platform::shown(path)))
+        })?;
+        if agreed.has(purpose, subject) {
             return Ok(());
         }
         match purpose {
-            Purpose::Key => agreed.fetch_keys.push(host.to_owned()),
-            Purpose::Subscription => agreed.confirm_subscriptions.push(host.to_owned()),
+            Purpose::Key => agreed.fetch_keys.push(subject.to_owned()),
+            Purpose::Subscription => agreed.confirm_subscriptions.push(subject.to_owned()),
         }
         let failed = |e: String| Failure::local(format!("{} cannot be written: {e}.", platform::shown(path)));
         let text = toml::to_string(&agreed).map_err(|e| failed(e.to_string()))?;
@@ -82,20 +118,14 @@ impl Agreed {
     }
 }
 
-/// Whether hook may ask a host. `said`: with a flag or in hook.toml. `ask` asks the person, who may not be there.
-pub fn agrees(
-    purpose: Purpose,
-    provider: &str,
-    host: &str,
-    said: bool,
-    ask: impl FnOnce(&str) -> Option<bool>,
-) -> Result<bool, Failure> {
-    if said || Agreed::read().has(purpose, host) {
+/// Whether hook may do it. `said`: with a flag or in hook.toml. `ask` asks the person, who may not be there.
+pub fn agrees(wish: Wish<'_>, said: bool, ask: impl FnOnce(&str) -> Option<bool>) -> Result<bool, Failure> {
+    if said || Agreed::read().has(wish.purpose, wish.subject()) {
         return Ok(true);
     }
-    let yes = ask(&purpose.question(provider, host)) == Some(true);
+    let yes = ask(&wish.question()) == Some(true);
     if yes {
-        Agreed::remember(purpose, host)?;
+        Agreed::remember(wish.purpose, wish.subject())?;
     }
     Ok(yes)
 }
@@ -117,13 +147,27 @@ mod tests {
         assert!(platform::is_private(&file).unwrap());
         std::fs::write(&file, "not toml").unwrap();
         assert!(!has(Purpose::Key, "a.example"));
+        assert!(Agreed::remember_in(&file, Purpose::Key, "a.example").is_err());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "not toml");
     }
 
     #[test]
     fn what_is_said_needs_no_question() {
-        let host = "never-agreed-to.example";
-        assert!(agrees(Purpose::Key, "x", host, true, |_| panic!("asked")).unwrap());
-        assert!(!agrees(Purpose::Key, "x", host, false, |_| None).unwrap());
-        assert!(!agrees(Purpose::Key, "x", host, false, |_| Some(false)).unwrap());
+        let wish = Wish { purpose: Purpose::Key, provider: "x", host: "never-agreed-to.example", about: None };
+        assert!(agrees(wish, true, |_| panic!("asked")).unwrap());
+        assert!(!agrees(wish, false, |_| None).unwrap());
+        assert!(!agrees(wish, false, |_| Some(false)).unwrap());
+    }
+
+    #[test]
+    fn a_question_says_what_about_and_draws_nothing() {
+        let wish =
+            Wish { purpose: Purpose::Subscription, provider: "a\u{1b}[2J", host: "h.example", about: Some("arn:x") };
+        assert_eq!(wish.subject(), "arn:x");
+        let question = wish.question();
+        assert!(
+            question.contains("a subscription to arn:x at h.example") && !question.contains('\u{1b}'),
+            "{question}"
+        );
     }
 }

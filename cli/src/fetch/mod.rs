@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hook_proto::Header;
 
-pub use agreed::{Agreed, Purpose, agrees};
+pub use agreed::{Agreed, Purpose, Wish, agrees};
 
 use crate::forward::{Client, PostError, post};
 use crate::session::tls_config;

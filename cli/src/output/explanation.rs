@@ -114,7 +114,7 @@ fn app(all: &Told<'_>, seen: &Seen) -> String {
     }
     if all.is_valid_and_refused() {
         lines.push("the signature is valid, but your app refused it".to_owned());
-    } else if seen.refused {
+    } else if seen.refused && matches!(all.told.finding.verdict(), "invalid" | "malformed" | "stale" | "unsigned") {
         lines.push("your app refused it, as it should".to_owned());
     }
     let (certain, usual): (Vec<&Cause>, Vec<&Cause>) = seen.causes.iter().partition(|cause| cause.certain);

@@ -130,12 +130,16 @@ impl Checker {
         done
     }
 
-    /// Takes a key that was fetched, and keeps it for other runs.
+    /// Takes a key that was fetched.
     pub fn learn(&self, url: &str, key: Bytes) {
-        // What cannot be kept is fetched once more by the next run.
-        let _ = self.live().keep(url, &key);
         let mut keys = self.live.write().unwrap_or_else(PoisonError::into_inner);
         *keys = Arc::new(keys.with(url, key));
+    }
+
+    /// Keeps it for other runs, once a signature was right by it: senders name the URLs.
+    pub fn keep_key(&self, url: &str) {
+        // What cannot be kept is fetched once more by the next run.
+        let _ = self.live().keep(url);
     }
 
     pub fn knows_key(&self, url: &str) -> bool {

@@ -49,15 +49,18 @@ impl LiveKeys {
         Self { keys: std::iter::once(new).chain(others).collect(), dir: self.dir.clone() }
     }
 
-    /// Keeps a key for other runs, and lets old ones go.
-    pub fn keep(&self, url: &str, key: &[u8]) -> io::Result<()> {
-        platform::write_private(&self.dir.join(name(url)), &[url.as_bytes(), b"\n", key].concat())?;
-        for entry in std::fs::read_dir(&self.dir)?.filter_map(Result::ok) {
-            let age = entry.metadata().and_then(|data| data.modified()).map(|at| at.elapsed().unwrap_or_default());
-            if age.is_ok_and(|age| age >= FRESH) {
-                let _ = std::fs::remove_file(entry.path());
-            }
-        }
+    /// Keeps a key of these for other runs, and lets go of the old ones and of the oldest of too many.
+    pub fn keep(&self, url: &str) -> io::Result<()> {
+        let Some(kept) = self.keys.iter().find(|key| key.url == url) else { return Ok(()) };
+        platform::write_private(&self.dir.join(name(url)), &[url.as_bytes(), b"\n", &kept.key].concat())?;
+        let aged = |entry: std::fs::DirEntry| {
+            let age = entry.metadata().and_then(|data| data.modified()).ok()?.elapsed().unwrap_or_default();
+            Some((age, entry.path()))
+        };
+        let mut files: Vec<_> = std::fs::read_dir(&self.dir)?.filter_map(|entry| aged(entry.ok()?)).collect();
+        files.sort();
+        let gone = files.iter().enumerate().filter(|(n, (age, _))| *n >= MOST || *age >= FRESH);
+        gone.for_each(|(_, (_, path))| drop(std::fs::remove_file(path)));
         Ok(())
     }
 
@@ -106,8 +109,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("keys");
         assert_eq!(known(&LiveKeys::of(dir.clone())), []);
-        LiveKeys::of(dir.clone()).keep("https://a.example/1.pem", b"one\nline").unwrap();
-        LiveKeys::of(dir.clone()).keep("https://a.example/2.pem", b"two").unwrap();
+        let keep = |url: &str, key: &'static [u8]| {
+            LiveKeys::of(dir.clone()).with(url, Bytes::from_static(key)).keep(url).unwrap();
+        };
+        keep("https://a.example/1.pem", b"one\nline");
+        keep("https://a.example/2.pem", b"two");
         let one = ("https://a.example/1.pem".to_owned(), b"one\nline".to_vec());
         let two = ("https://a.example/2.pem".to_owned(), b"two".to_vec());
         assert_eq!(known(&LiveKeys::of(dir.clone())), [one, two.clone()]);
@@ -116,8 +122,10 @@ mod tests {
         let old = SystemTime::now() - FRESH - Duration::from_secs(1);
         File::options().write(true).open(&file).unwrap().set_modified(old).unwrap();
         assert_eq!(known(&LiveKeys::of(dir.clone())), [two]);
-        LiveKeys::of(dir).keep("https://a.example/3.pem", b"three").unwrap();
+        keep("https://a.example/3.pem", b"three");
         assert!(!file.exists(), "an old one goes");
+        (0..2 * MOST).for_each(|n| keep(&format!("https://a.example/n{n}.pem"), b"n"));
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), MOST, "the oldest go");
     }
 
     #[test]

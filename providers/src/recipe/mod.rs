@@ -13,6 +13,7 @@ use std::fmt;
 
 pub use facts::{BodyMac, Fact, Failure, Param, Retries, SecretFacts, Sender, Setup, SignatureFacts, StatusClass};
 
+use crate::scheme::live::Hosts;
 use crate::scheme::{Algorithm, Scheme};
 use condition::Condition;
 use only::Only;
@@ -59,13 +60,20 @@ pub(crate) struct HandshakeForm {
     pub(crate) method: Option<String>,
     pub(crate) when: Vec<Condition>,
     pub(crate) respond: Option<Respond>,
-    /// A URL to be fetched, and the hosts where it may be.
-    pub(crate) fetch: Option<(Selector, Vec<String>)>,
+    pub(crate) fetch: Option<FetchForm>,
     pub(crate) capture_secret: Option<Selector>,
     /// Answered only when the signature is valid, for a provider that probes with bad ones.
     pub(crate) verified: bool,
     /// What a value must look like to be signed for whoever asks.
     pub(crate) only: Option<Only>,
+}
+
+/// A URL to be fetched, the hosts where it may be, and what it is about.
+#[derive(Clone, Debug)]
+pub(crate) struct FetchForm {
+    pub(crate) url: Selector,
+    pub(crate) hosts: Hosts,
+    pub(crate) about: Option<Selector>,
 }
 
 #[derive(Clone, Debug)]

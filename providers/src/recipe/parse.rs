@@ -13,8 +13,9 @@ use super::filter::Filter;
 use super::only::Only;
 use super::selector::Selector;
 use super::template::Template;
-use super::{EventPlaces, HandshakeForm, Recipe, RecipeError, Respond};
+use super::{EventPlaces, FetchForm, HandshakeForm, Recipe, RecipeError, Respond};
 use crate::scheme;
+use crate::scheme::live::Hosts;
 
 pub(super) fn recipe(slug: &str, text: &str) -> Result<Recipe, RecipeError> {
     let source = Source { text };
@@ -61,7 +62,7 @@ pub(super) fn recipe(slug: &str, text: &str) -> Result<Recipe, RecipeError> {
                 let only = h.only.map(|only| source.one(&only, Only::parse)).transpose()?;
                 let guarded = h.verified || only.is_some();
                 let respond = h.respond.map(|r| respond(&source, r, guarded)).transpose()?;
-                let fetch = h.fetch.map(|f| Ok((source.one(&f.url, Selector::parse)?, f.hosts))).transpose()?;
+                let fetch = h.fetch.map(|f| fetch(&source, f)).transpose()?;
                 let capture_secret = h.capture_secret.map(|s| source.one(&s, Selector::parse)).transpose()?;
                 Ok(HandshakeForm {
                     method: h.method,
@@ -75,6 +76,12 @@ pub(super) fn recipe(slug: &str, text: &str) -> Result<Recipe, RecipeError> {
             })
             .collect::<Result<_, _>>()?,
     })
+}
+
+fn fetch(source: &Source<'_>, raw: RawFetch) -> Result<FetchForm, RecipeError> {
+    let url = source.one(&raw.url, Selector::parse)?;
+    let about = raw.about.map(|about| source.one(&about, Selector::parse)).transpose()?;
+    Ok(FetchForm { url, hosts: Hosts(raw.hosts), about })
 }
 
 fn respond(source: &Source<'_>, raw: RawRespond, guarded: bool) -> Result<Respond, RecipeError> {
@@ -325,6 +332,7 @@ struct RawHandshake {
 struct RawFetch {
     url: Spanned<String>,
     hosts: Vec<String>,
+    about: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

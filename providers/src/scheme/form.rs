@@ -129,8 +129,8 @@ fn check(source: &Source<'_>, raw: &RawCheck) -> Result<Check, RecipeError> {
 
 fn live_key(source: &Source<'_>, raw: RawLiveKey) -> Result<LiveKeyForm, RecipeError> {
     let url = source.one(&raw.url, Template::parse)?;
-    let path_ends = raw.path_ends.unwrap_or_default();
-    Ok(LiveKeyForm { url, hosts: Hosts(raw.hosts), path_ends, is_public: !raw.credentials })
+    let (path_begins, path_ends) = (raw.path_begins.unwrap_or_default(), raw.path_ends.unwrap_or_default());
+    Ok(LiveKeyForm { url, hosts: Hosts(raw.hosts), path_begins, path_ends, is_public: !raw.credentials })
 }
 
 fn jwt_form(
@@ -238,6 +238,7 @@ struct RawCheck {
 struct RawLiveKey {
     url: Spanned<String>,
     hosts: Vec<String>,
+    path_begins: Option<String>,
     path_ends: Option<String>,
     #[serde(default)]
     credentials: bool,

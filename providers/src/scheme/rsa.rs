@@ -1,7 +1,7 @@
 //! RSA PKCS#1 v1.5 with a certificate that the provider publishes: Amazon SNS, PayPal.
 //!
-//! The certificate is trusted because of where it came from (https and an allowed host), as the providers' own libraries
-//! do it; its chain and its dates are not looked at.
+//! The certificate is trusted because of where it came from: https, and a host and path that are the provider's alone. Most of
+//! Amazon's own libraries do the same; its chain and its dates are not looked at.
 
 use rsa::PublicKey;
 use rsa::pkcs1v15::{Signature, VerifyingKey};

@@ -172,6 +172,9 @@ fn a_key_is_asked_for_once_and_no_is_an_answer() {
     let url = public_url(&terminal.wait_for("Ready in "));
     let question = "aws-sns publishes its key at sns.eu-west-1.amazonaws.com. May hook fetch it, now and later? Type y or n, and Enter.";
     let body = include_str!("../../testdata/sns/notification.json");
+    // What was typed for something else is no answer.
+    terminal.type_line("y");
+    terminal.wait_for("y\r\n");
     send(&url, &[], body);
     // A narrow terminal may break the line, hook does not.
     terminal.wait_for(question);

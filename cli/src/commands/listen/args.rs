@@ -96,7 +96,7 @@ pub struct ListenArgs {
     /// Fetch keys that providers publish, where a signature needs one (Amazon SNS, PayPal) [default: ask, once for a host]
     #[arg(long)]
     pub fetch_keys: bool,
-    /// Confirm subscriptions by fetching their URL (Amazon SNS), when the signature is right [default: ask, once for a host]
+    /// Confirm every subscription that is rightly signed, by fetching its URL (Amazon SNS) [default: ask, once for a topic]
     #[arg(long, conflicts_with = "mirror")]
     pub confirm_subscriptions: bool,
     /// Listen beside another listener: copies of live events, no answer to senders

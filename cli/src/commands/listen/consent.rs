@@ -16,16 +16,16 @@ pub fn ask(engine: &Arc<Engine>, ui: Arc<Ui>, somebody_reads: bool) {
     std::thread::spawn(move || {
         while let Some(errand) = questions.blocking_recv() {
             let answer =
-                somebody_reads.then(|| ui.ask_between_lines(&format!("hook: {}", errand.question()))).flatten();
+                somebody_reads.then(|| ui.ask_between_lines(&format!("hook: {}", errand.wish().question()))).flatten();
             let Some(engine) = engine.upgrade() else { return };
             match answer {
                 Some(true) => {
-                    if let Err(failure) = Agreed::remember(errand.purpose, errand.host()) {
+                    if let Err(failure) = Agreed::remember(errand.purpose, errand.wish().subject()) {
                         let next = failure.next.first().cloned();
                         let trouble = Trouble { code: failure.code, message: failure.what, next, fatal: false };
                         engine.emit(Activity::Trouble(trouble));
                     }
-                    runtime.spawn(async move { engine.run_errand(&errand).await });
+                    runtime.spawn(async move { engine.agreed(&errand).await });
                 }
                 Some(false) => {}
                 None => engine.not_agreed(&errand),

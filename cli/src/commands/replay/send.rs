@@ -141,7 +141,8 @@ impl Post {
     fn recalled(&self, row: &EventRow, asked: Asked<'_>, problem: Problem) -> Problem {
         match self.checker.look(asked, |case| Recalled::of(row, case)) {
             Some(recalled) if problem.next.starts_with("hook secret set") => {
-                Problem { fact: format!("{} Its signature: {}.", problem.fact, recalled.fact()), next: recalled.next }
+                let fact = format!("{}; {}.", problem.fact.trim_end_matches('.'), recalled.fact());
+                Problem { fact, next: recalled.next }
             }
             _ => problem,
         }

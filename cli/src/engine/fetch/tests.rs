@@ -1,8 +1,12 @@
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use hook_proto::{EventHead, EventId, HandOver, Header};
 
+use super::limits::{Get, REQUESTS};
 use super::*;
+use crate::fetch::FetchError;
 use crate::journal::{Journal, NewEvent, State, record};
 use crate::provider::{Checker, Given};
 
@@ -43,10 +47,9 @@ impl Fixture {
         let head = EventHead { id, method, headers, body_size: body.len() as u64, ..EventHead::default() };
         let asked = Asked { endpoint: "shop", pinned: None, head: &head, body: body.as_bytes() };
         let checked = self.engine.checker.check(asked, now_ms());
-        let url = match &checked.handshake {
-            Some(handshake) => handshake.fetch.clone(),
-            None => checked.signature.as_ref().and_then(|s| s.needs.clone()),
-        };
+        let to = checked.handshake.as_ref().and_then(|handshake| handshake.fetch.clone());
+        let needs = checked.signature.as_ref().and_then(|s| s.needs.clone());
+        let (url, about) = to.map_or((needs, None), |to| (Some(to.url), to.about));
         let event = NewEvent {
             head,
             body: Some(Bytes::copy_from_slice(body.as_bytes())),
@@ -63,7 +66,7 @@ impl Fixture {
             dedupe: false,
         };
         let (recorded, _) = self.engine.journal.write(move |c| record(c, &event, None)).await.unwrap();
-        Errand { purpose, url: url.unwrap(), event: Arc::new(self.row(recorded.seq).await) }
+        Errand { purpose, url: url.unwrap(), about, event: Arc::new(self.row(recorded.seq).await) }
     }
 
     async fn row(&self, seq: u64) -> EventRow {
@@ -103,9 +106,11 @@ async fn a_subscription_is_confirmed_when_its_signature_is_right() {
         provider(url)
     });
     let forged = CONFIRMATION.replace("eu-west-1:1", "eu-west-1:9");
-    for (body, words, confirmed) in
-        [(forged.as_str(), "not confirmed", 0), (CONFIRMATION, "aws-sns was confirmed at sns.eu-west-1", 1)]
-    {
+    for (body, words, confirmed) in [
+        (forged.as_str(), "not confirmed", 0),
+        (CONFIRMATION, "to arn:aws:sns:eu-west-1:123456789012:orders of aws-sns was confirmed at sns.eu-west-1", 1),
+        (CONFIRMATION, "was confirmed before", 1),
+    ] {
         let errand = fixture.came(Purpose::Subscription, body).await;
         fixture.engine.run_errand(&errand).await;
         let said = fixture.said();
@@ -131,18 +136,68 @@ async fn what_cannot_be_fetched_is_left_alone_for_a_while() {
 }
 
 #[tokio::test]
-async fn a_host_is_asked_for_once() {
+async fn a_person_is_asked_once_and_all_that_waits_follows_the_answer() {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let mut fixture = Fixture::new(|url| {
+        ASKED.fetch_add(1, Ordering::Relaxed);
+        provider(url)
+    });
+    let mut questions = fixture.engine.questions().unwrap();
+    // A forged one comes first: the answer to it holds for the good one behind it.
+    let forged = fixture.came(Purpose::Key, &NOTIFICATION.replace("order", "Order")).await;
+    let good = fixture.came(Purpose::Key, NOTIFICATION).await;
+    for errand in [&forged, &good] {
+        assert!(fixture.engine.fetching.ask(errand.clone()));
+    }
+    let asked = questions.try_recv().unwrap();
+    assert!(questions.try_recv().is_err(), "once for a host");
+    fixture.engine.agreed(&asked).await;
+    let said = [fixture.said(), fixture.said()];
+    assert!(said[0].contains("signature is invalid") && said[1].contains("signature is valid"), "{said:?}");
+    assert_eq!(ASKED.load(Ordering::Relaxed), 1, "one key for both");
+}
+
+#[tokio::test]
+async fn questions_come_to_an_end_and_that_is_said_once() {
     let fixture = Fixture::new(provider);
     let errand = fixture.came(Purpose::Key, NOTIFICATION).await;
     let mut questions = fixture.engine.questions().unwrap();
-    (0..3).for_each(|_| fixture.engine.fetching.ask(errand.clone()));
-    (0..2 * QUESTIONS).for_each(|n| {
-        let url = format!("https://sns.x-{n}.amazonaws.com/a.pem");
-        fixture.engine.fetching.ask(Errand { url, ..errand.clone() });
+    let asked = (0..2 * QUESTIONS).filter(|n| {
+        let url = format!("https://sns.x-y-{n}.amazonaws.com/a.pem");
+        !fixture.engine.fetching.ask(Errand { url, ..errand.clone() })
     });
-    let mut asked = 0;
-    while questions.try_recv().is_ok() {
-        asked += 1;
+    assert_eq!(asked.count(), 1);
+    assert_eq!(std::iter::from_fn(|| questions.try_recv().ok()).count(), QUESTIONS);
+}
+
+#[tokio::test]
+async fn requests_are_bounded_whoever_sends_events() {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let mut fixture = Fixture::new(|_| {
+        ASKED.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async { Ok(Bytes::from_static(CERTIFICATE)) })
+    });
+    for n in 0..2 * REQUESTS {
+        let other = format!("SimpleNotificationService-{n}.pem");
+        let body = NOTIFICATION.replace("SimpleNotificationService-0123.pem", &other);
+        let errand = fixture.came(Purpose::Key, &body).await;
+        fixture.engine.run_errand(&errand).await;
+        let said = fixture.said();
+        assert_eq!(said.contains("asked too often"), n >= REQUESTS, "{said}");
     }
-    assert_eq!(asked, QUESTIONS);
+    assert_eq!(ASKED.load(Ordering::Relaxed), REQUESTS);
+}
+
+#[tokio::test]
+async fn a_key_of_another_host_is_a_question_of_its_own() {
+    let fixture = Fixture::new(provider);
+    let errand = fixture.came(Purpose::Subscription, CONFIRMATION).await;
+    let other = CONFIRMATION.replace("https://sns.eu-west-1.amazonaws.com/S", "https://sns.us-east-1.amazonaws.com/S");
+    let mixed = fixture.came(Purpose::Subscription, &other).await;
+    for (event, purpose) in [(errand.event, Purpose::Subscription), (mixed.event, Purpose::Key)] {
+        let to = hook_providers::Fetch { url: errand.url.clone(), about: errand.about.clone() };
+        let handshake = hook_providers::Handshake { fetch: Some(to), ..hook_providers::Handshake::default() };
+        let question = Question::new(handshake);
+        assert_eq!(Errand::of(&event, Some(&question)).map(|e| e.purpose), Some(purpose));
+    }
 }
