@@ -70,7 +70,7 @@ pub struct TriggerArgs {
     /// Send so many, each different
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
-    /// The same event for the same number: ids and values repeat, times and what is signed over them are of now
+    /// Repeat the event of this number: only its times, and signatures over them, differ
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Sign your own body: TEXT, @FILE, or - for standard input
@@ -114,6 +114,7 @@ pub async fn run(context: &Context, args: TriggerArgs) -> Result<Exit, Failure> 
     }
     let provider = args.provider.as_deref().ok_or_else(which_provider)?;
     let recipe = checker.providers.named(provider)?;
+    checker.providers.check_params(&args.secrets.params, &[recipe])?;
     let kind = args.event.as_deref();
     let data = args.data.as_deref().map(read).transpose()?;
     if kind.is_none() && data.is_none() {
@@ -152,6 +153,9 @@ pub async fn run(context: &Context, args: TriggerArgs) -> Result<Exit, Failure> 
         kind: kind.unwrap_or("your own event"),
         forged: args.bad_signature,
     };
+    if let Some(note) = place.taken_for_another(recipe) {
+        shown.note(&note);
+    }
     let client = send::client(&place, args.insecure)?;
     let sender = Sender {
         journal: &journal,
