@@ -19,6 +19,9 @@ pub struct Signature {
     pub next: Option<String>,
     /// `body`, `part` of it, or `nothing`: what a right signature vouches for.
     pub covers: Option<String>,
+    /// Fields of the body are signed and not its bytes, so that it may be parsed first.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fields: bool,
     /// The recipe's name for the scheme, or its algorithm.
     pub scheme: Option<String>,
     /// The secret that matched, as it may be shown, and where it came from.
@@ -34,6 +37,9 @@ pub struct Signature {
     pub delivery_id: Option<String>,
     /// About real money or data.
     pub live: Option<bool>,
+    /// Of a kind that its provider never sends again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
     /// Other providers that it may be from.
     pub also: Vec<String>,
     /// The URL of a key that hook has to fetch before the signature can be checked.

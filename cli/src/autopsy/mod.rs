@@ -6,6 +6,7 @@ pub mod app;
 pub mod finding;
 pub mod framework;
 pub mod held;
+pub mod infer;
 pub mod probe;
 mod recall;
 pub mod which;

@@ -9,6 +9,7 @@ pub(crate) mod selector;
 pub(crate) mod signature;
 pub(crate) mod template;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 pub use facts::{BodyMac, Fact, Failure, Param, Retries, SecretFacts, Sender, Setup, SignatureFacts, StatusClass};
@@ -47,11 +48,15 @@ pub struct Recipe {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EventPlaces {
     pub(crate) kind: Vec<Selector>,
+    /// What kinds are called that the provider writes as a number.
+    pub(crate) names: BTreeMap<String, String>,
     pub(crate) action: Vec<Selector>,
-    pub(crate) id: Vec<Selector>,
+    pub(crate) id: Vec<Template>,
     pub(crate) delivery: Vec<Selector>,
     pub(crate) retry: Vec<Selector>,
     pub(crate) live: Option<Condition>,
+    /// Holds for those that are never sent again, whatever the answer.
+    pub(crate) once: Option<Condition>,
 }
 
 /// A question that a provider asks an endpoint, and its answer.
@@ -111,6 +116,12 @@ impl Recipe {
     /// How it signs, one for each form that it has.
     pub fn signatures(&self) -> impl Iterator<Item = SignatureFacts> {
         self.schemes.iter().map(Scheme::facts)
+    }
+
+    /// The form of signature of that name; the first without one.
+    pub fn signature(&self, id: Option<&str>) -> Option<SignatureFacts> {
+        let named = self.schemes.iter().find(|scheme| id.is_some() && scheme.id.as_deref() == id);
+        named.or(self.schemes.first()).map(Scheme::facts)
     }
 
     /// The header fields by which it is recognised, as a person would write them.

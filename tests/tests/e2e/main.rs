@@ -19,6 +19,7 @@ mod journal;
 mod keys;
 mod order;
 mod output;
+mod probe;
 mod property;
 mod providers;
 mod remembered;

@@ -228,17 +228,17 @@ async fn print(context: &Context, post: &Post, sent: Sent) -> Result<(), Failure
         let bodies = json::Bodies { shown: args.bodies, limit: None };
         let mut line =
             json::attempt(&sent.row, &sent.attempt, bodies, Some(&body), Heard::Nothing, &Judgement::default());
-        line["next"] = advice.last().map(|a| a.next.clone()).into();
+        line["next"] = advice::next(&advice).into();
         context.ui.data(&json::line_of(&line));
         return Ok(());
     }
     context.ui.text(&row::attempt_line(&sent.row, &sent.attempt, context.ui.out));
     let paint = context.ui.err;
-    for advice in advice {
-        for fact in advice.fact.lines() {
-            context.ui.status(&format!("          {} {fact}", paint.sign("│")));
-        }
-        context.ui.status(&format!("          {} next: {}", paint.sign("└"), advice.next));
+    for fact in advice.iter().flat_map(|advice| advice.fact.lines()) {
+        context.ui.status(&format!("          {} {fact}", paint.sign("│")));
+    }
+    if let Some(next) = advice::next(&advice) {
+        context.ui.status(&format!("          {} next: {next}", paint.sign("└")));
     }
     Ok(())
 }
@@ -253,14 +253,8 @@ fn said(sent: &Sent, args: &ReplayArgs) -> Vec<Advice> {
         }
         if sent.attempt.error.is_none() {
             let fact = format!("your app took a forged event, its {} changed.", part.as_str());
-            return vec![Advice {
-                fact,
-                then: None,
-                next: format!(
-                    "check the signature before anything else, then hook replay {seq} --tamper {}",
-                    part.as_str()
-                ),
-            }];
+            let next = "check the signature before anything else, then hook replay";
+            return vec![Advice::new(fact, format!("{next} {seq} --tamper {}", part.as_str()))];
         }
     }
     let answer = answer.map(|mut advice| {
@@ -271,13 +265,9 @@ fn said(sent: &Sent, args: &ReplayArgs) -> Vec<Advice> {
     });
     // What had to be refused and was: that is why.
     let refused = sent.attempt.status.is_some_and(|s| !(200..300).contains(&s));
-    let note = sent.note.as_ref().filter(|_| refused).map(|p| Advice {
-        fact: p.fact.clone(),
-        then: None,
-        next: p.next.clone(),
-    });
+    let note = sent.note.as_ref().filter(|_| refused).map(|p| Advice::new(&p.fact, &p.next));
     let explained = note.is_some() && sent.attempt.status.is_some_and(|s| (400..500).contains(&s));
-    note.into_iter().chain(answer.filter(|_| !explained)).collect()
+    answer.filter(|_| !explained).into_iter().chain(note).collect()
 }
 
 fn say(context: &Context, args: &ReplayArgs, what: &str) {

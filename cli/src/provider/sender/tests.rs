@@ -37,7 +37,7 @@ fn said(provider: &str, attempt: &Attempt, heard: Heard) -> String {
 
 fn said_of(provider: &str, row: &EventRow, attempt: &Attempt, heard: Heard) -> String {
     let providers = providers();
-    let judgement = judge(providers.get(provider), &row.head, attempt, heard);
+    let judgement = judge(providers.get(provider), row, attempt, heard);
     let answer =
         attempt.status.map_or("no answer".to_owned(), |status| format!("{status} in {:?} ms", attempt.ms.unwrap_or(0)));
     let mut lines = vec![format!("{provider}, {}, {answer}, sender heard {heard:?}:", attempt.kind)];
@@ -84,6 +84,7 @@ fn every_answer_is_judged_as_its_sender_does() {
         said("stripe", &down, Heard::BadGateway),
         said("stripe", &down, Heard::Queued),
         said("github", &down, Heard::BadGateway),
+        said("twilio", &down, Heard::BadGateway),
         said("dropbox", &down, Heard::BadGateway),
         said("dropbox", &down, Heard::Handshake(200)),
         said("slack", &answered(404, 12), Heard::Handshake(200)),
@@ -138,9 +139,10 @@ fn the_reply_deadline_is_asked_for_or_a_tenth_below_the_limit() {
 fn no_recipe_promises_more_than_it_states() {
     for recipe in providers().catalog().iter() {
         for status in [302, 404, 429, 500] {
-            let then = judge(Some(recipe), &EventHead::default(), &attempt("live", Some(status), None, 1), Heard::App);
+            let row = EventRow::for_test(1, "POST", "/webhooks");
+            let then = judge(Some(recipe), &row, &attempt("live", Some(status), None, 1), Heard::App);
             let then = then.then.unwrap_or_default();
-            match (&recipe.sender.retries, sends_again(recipe, Outcome::Status(status))) {
+            match (&recipe.sender.retries, Of { recipe, once: false }.sends_again(Outcome::Status(status))) {
                 (Some(fact), Some(true)) => {
                     assert!(then.contains(&fact.value.says), "{then}");
                     assert_eq!(then.contains(HEDGE), !fact.confirmed, "{then}");
@@ -150,4 +152,54 @@ fn no_recipe_promises_more_than_it_states() {
             }
         }
     }
+}
+
+/// What Slack's and Discord's documents say of one kind of request does not hold for the other.
+#[test]
+fn what_is_sent_only_once_is_never_said_to_come_again() {
+    let providers = providers();
+    for slug in ["slack", "discord", "replicate"] {
+        let recipe = providers.get(slug).unwrap();
+        for (status, ms) in [(500, 12), (200, 4_100)] {
+            let attempt = attempt("live", Some(status), None, ms);
+            let said = |once| {
+                let mut row = EventRow::for_test(1, "POST", "/webhooks");
+                row.signature = Some(Box::new(crate::provider::Signature { once, ..Default::default() }));
+                let judgement = judge(Some(recipe), &row, &attempt, Heard::App);
+                let says = [judgement.warning, judgement.then].into_iter().flatten().collect::<String>();
+                (judgement.sends_again, says + &ways(recipe, once, &attempt).join(". "))
+            };
+            let (again, says) = said(true);
+            assert_eq!(again, Some(false), "{says}");
+            assert!(
+                !says.contains("will send") && !says.contains("and sends again") && !says.contains("sends an event"),
+                "{says}"
+            );
+            let (again, says) = said(false);
+            assert!(again == Some(true) || status == 200, "{says}");
+        }
+    }
+}
+
+#[test]
+fn what_its_sender_does_with_such_an_app_is_told() {
+    let providers = providers();
+    let said = |slug: &str, once, attempt: &Attempt| {
+        format!("{slug}\n  {}", ways(providers.get(slug).unwrap(), once, attempt).join("\n  "))
+    };
+    let answered = |status, ms| attempt("live", Some(status), None, ms);
+    let all = [
+        said("slack", false, &answered(200, 4_100)),
+        said("slack", true, &answered(200, 4_100)),
+        said("slack", true, &answered(500, 12)),
+        said("slack", false, &attempt("replay", Some(500), None, 12)),
+        said("stripe", false, &answered(400, 12)),
+        said("stripe", false, &answered(200, 12)),
+        said("github", false, &answered(404, 12)),
+        said("github", false, &answered(200, 10_001)),
+        said("shopify", false, &attempt("live", None, Some("connection_refused"), 1)),
+        said("mailgun", false, &answered(406, 12)),
+        said("paddle", false, &answered(202, 12)),
+    ];
+    insta::assert_snapshot!(all.join("\n"));
 }
