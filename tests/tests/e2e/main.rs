@@ -34,6 +34,7 @@ mod signatures;
 mod takeover;
 mod tokens;
 mod trigger;
+mod values;
 
 #[test]
 fn no_story_is_forgotten() {
