@@ -157,7 +157,7 @@ impl Scheme {
             _ => None,
         };
         let scope = Scope { ts: written.as_deref(), ..scope };
-        let unfit = self.unfit(&scope)?;
+        let unfit = self.differing(&scope)?;
         let look = Look { scheme: self, scope, signature: &signature, known, now_ms };
         let authentic = match self.algorithm {
             Algorithm::Hmac(_) | Algorithm::Digest(_) => mac::verify(&look),
@@ -175,7 +175,7 @@ impl Scheme {
     }
 
     /// What is compared beside the signature, and differs.
-    fn unfit(&self, scope: &Scope<'_>) -> Result<Vec<Unfit>, Refusal> {
+    fn differing(&self, scope: &Scope<'_>) -> Result<Vec<Unfit>, Refusal> {
         let mut all = Vec::new();
         for check in &self.checks {
             all.extend(Unfit::check(check, scope)?);
