@@ -111,9 +111,11 @@ impl Seen {
             Some(cause) => seen.causes.push(cause),
             None => seen.judge(case, finding, answer),
         }
-        if let Some(status) = telling.as_it_came.as_ref().and_then(|attempt| attempt.status) {
-            let n = telling.as_it_came.map_or(0, |attempt| attempt.n);
-            seen.besides.push(format!("as it came it got {status} (attempt {n})"));
+        if let Some((came, status)) = telling.as_it_came.and_then(|came| came.status.map(|status| (came, status))) {
+            seen.besides.push(format!("as it came it got {status} (attempt {})", came.n));
+            if meaning(finding.verdict(), None, Answer::of(&came, b"")) == Meaning::TookWrong {
+                seen.causes.push(taken(finding, finding.verdict()));
+            }
         }
         if let Some(forged) = telling.forged {
             let n = forged.n;
@@ -150,11 +152,7 @@ impl Seen {
         match self.meaning {
             // A question needs no signature.
             Meaning::TookWrong if verdict == "unsigned" && is_question(case, self.attempt.started_at) => {}
-            Meaning::TookWrong => {
-                let reason = finding.signature.reason.as_deref();
-                let says = format!("your app took it all the same: {}", took_wrong(&verdict, reason));
-                self.causes.push(cause("taken_unverified", says, true, Fix::Nothing));
-            }
+            Meaning::TookWrong => self.causes.push(taken(finding, &verdict)),
             Meaning::TookForged(part) => {
                 self.causes.push(cause("taken_forged", took_forged(part), true, Fix::Nothing));
             }
@@ -226,6 +224,11 @@ impl Seen {
 
 fn cause(code: &str, says: impl Into<String>, certain: bool, fix: Fix) -> Cause {
     Cause { code: code.to_owned(), says: says.into(), certain, fix }
+}
+
+fn taken(finding: &Finding, verdict: &str) -> Cause {
+    let follows = took_wrong(verdict, finding.signature.reason.as_deref());
+    cause("taken_unverified", format!("your app took it as it came all the same: {follows}"), true, Fix::Nothing)
 }
 
 /// The verdict on the signature that came, when an attempt was made with it: meanwhile it may have grown old.

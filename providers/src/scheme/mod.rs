@@ -10,7 +10,7 @@ pub(crate) mod live;
 mod look;
 pub(crate) mod mac;
 mod older;
-mod pem;
+pub(crate) mod pem;
 mod rsa;
 pub(crate) mod stamp;
 mod token;
@@ -107,6 +107,23 @@ impl Scheme {
         (plain && (hex || self.signature.encoding == Encoding::Base64)).then_some(())?;
         let before = format!("{}{}", self.signature.strip, self.sign.before(&Selector::Made)?);
         Some(BodyMac { hash, hex, before })
+    }
+
+    /// Why a text cannot be the secret of this scheme.
+    pub(crate) fn unfit(&self, secret: &str) -> Option<&'static str> {
+        let bytes = secret.trim().as_bytes();
+        let is_key = |known: bool, or| (!known).then_some(or);
+        match self.algorithm {
+            Algorithm::Ed25519 => {
+                is_key(ed25519::public_key(bytes).is_some(), "it is no Ed25519 key in hexadecimal, base64 or PEM")
+            }
+            Algorithm::EcdsaP256 => is_key(ecdsa::public_key(bytes).is_some(), "it is no P-256 key in base64 or PEM"),
+            Algorithm::Rsa(_) => is_key(rsa::public_key(bytes).is_some(), "it is no RSA key or certificate in PEM"),
+            // What is given beside a published key is such a key.
+            Algorithm::Jwt if self.live_key.is_some() => None,
+            Algorithm::Basic => is_key(secret.contains(':'), "it is not USER:PASSWORD"),
+            _ => self.key.key(secret).err(),
+        }
     }
 
     /// Neither the body as it came nor a hash of it is signed, nor compared with what is, but fields of it are.

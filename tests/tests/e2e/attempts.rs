@@ -111,6 +111,8 @@ fn an_app_that_takes_what_is_wrong_is_told_of_with_each_event() {
     // hook's own signature is right.
     let line = hook.run(["replay", "3"]).succeeded();
     assert!(!line.stderr.contains("next:"), "{}", line.stderr);
+    // What it took before still says so.
+    assert_eq!(codes(&explained(&hook, 3)), ["taken_unverified"]);
 }
 
 #[test]

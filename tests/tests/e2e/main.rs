@@ -35,6 +35,7 @@ mod signatures;
 mod takeover;
 mod tokens;
 mod trigger;
+mod values;
 
 #[test]
 fn no_story_is_forgotten() {
