@@ -5,8 +5,12 @@
 pub enum Cause {
     /// It verifies.
     None,
+    /// It is a question of the provider's, which carries no signature or a wrong one on purpose.
+    Handshake,
     /// There is no signature.
     Unsigned,
+    /// It names a key at a place that is not the provider's.
+    ForeignKey,
     /// A proxy spelled the header with underscores.
     HeaderRenamed,
     /// Something that the signature needs is missing or cannot be read.
@@ -51,6 +55,12 @@ pub enum Cause {
     BodyWrapped,
     /// Not the body that was sent: it is empty, or cut.
     BodyMissing,
+    /// A known secret signed it, for another body than came.
+    OtherBody,
+    /// A known secret signed it, for another URL than it came by.
+    OtherUrl,
+    /// A known secret signed it, with a claim that the provider does not make.
+    OtherClaim,
     UrlScheme,
     UrlHost,
     UrlPort,
@@ -71,7 +81,9 @@ impl Cause {
     pub fn word(self) -> &'static str {
         match self {
             Cause::None => "none",
+            Cause::Handshake => "handshake",
             Cause::Unsigned => "unsigned",
+            Cause::ForeignKey => "foreign_key",
             Cause::HeaderRenamed => "header_renamed",
             Cause::Malformed => "malformed",
             Cause::SignatureRepeated => "signature_repeated",
@@ -98,6 +110,9 @@ impl Cause {
             Cause::ContentType => "content_type",
             Cause::BodyWrapped => "body_wrapped",
             Cause::BodyMissing => "body_missing",
+            Cause::OtherBody => "other_body",
+            Cause::OtherUrl => "other_url",
+            Cause::OtherClaim => "other_claim",
             Cause::UrlScheme => "url_scheme",
             Cause::UrlHost => "url_host",
             Cause::UrlPort => "url_port",

@@ -179,6 +179,11 @@ pub(super) fn issued_at(text: &[u8]) -> Option<i64> {
     stamp::Unit::S.read(issued.split('.').next().unwrap_or_default().as_bytes())
 }
 
+/// A claim as text.
+pub(crate) fn claim(text: &[u8], name: &str) -> Option<String> {
+    member(&json::parse(&split(text)?.claims)?, name)
+}
+
 /// The claims of a token that is already there, so that signing again keeps them.
 pub(crate) fn claims_of(text: &[u8]) -> Option<Vec<u8>> {
     split(text).map(|token| token.claims)
