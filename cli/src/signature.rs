@@ -29,6 +29,9 @@ pub struct Signature {
     pub delivery_id: Option<String>,
     /// About real money or data.
     pub live: Option<bool>,
+    /// It is a question of the provider's, and no event: nothing of what is known about events holds for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub question: bool,
     /// Other providers that it may be from.
     pub also: Vec<String>,
     /// The URL of a key that hook has to fetch before the signature can be checked.

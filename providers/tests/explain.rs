@@ -335,3 +335,91 @@ fn where_a_secret_is_found_is_said_with_its_page() {
     );
     assert!(!next.contains("stripe listen"), "more than the place: {next}");
 }
+
+#[test]
+fn a_known_secret_signed_it_for_another_request() {
+    let (qstash, other) = ("sig_0123456789abcdef", "https://hooks.example.com/q/x?x=1");
+    let token = || Story::of("qstash", qstash, "application/json", BODY);
+    let url = format!("signed with qstash, but is for {URL}, and it came by {other}");
+    expect(&token().url(other), Cause::OtherUrl, &url);
+    expect(&token().body(|_| b"{}".to_vec()), Cause::OtherBody, "but for another body");
+    for provider in ["messagebird", "livekit", "vonage"] {
+        let story = Story::of(provider, "0123456789abcdef0123456789abcdef", "application/json", BODY);
+        expect(
+            &story.body(|_| b"{\"other\":1}".to_vec()),
+            Cause::OtherBody,
+            &format!("signed with {provider}, but for another body"),
+        );
+    }
+    // The URL is not in clear there.
+    let hashed = Story::of("messagebird", "0123456789abcdef0123456789abcdef", "application/json", BODY).url(other);
+    expect(&hashed, Cause::OtherUrl, "but for another URL than");
+    let twilio = Story::of("twilio", TWILIO, "application/json", BODY).url(&format!("{URL}&bodySHA256=00"));
+    let twilio = Story { headers: vec![("content-type".to_owned(), b"application/json".to_vec())], ..twilio };
+    let signed = twilio.look(|request, known| {
+        let signed =
+            sign(catalog().get("twilio").expect("it is shipped"), request, known, NOW).expect("it can be signed");
+        (signed.apply(request.headers), signed.url)
+    });
+    let twilio = Story { headers: signed.0, url: signed.1.unwrap_or_default(), ..twilio };
+    expect(&twilio, Cause::None, "signed with twilio");
+    expect(
+        &twilio.body(|_| b"{}".to_vec()),
+        Cause::OtherBody,
+        "is right with twilio, but \"bodySHA256\" in the query is of another body",
+    );
+    // A body that was only written anew is still told as that, and a foreign secret as one.
+    let compact =
+        |body: String| serde_json::from_str::<serde_json::Value>(&body).expect("JSON").to_string().into_bytes();
+    let plain = Story::of("vonage", "0123456789abcdef0123456789abcdef", "application/json", "{\"a\": 1}");
+    expect(&plain.body(compact), Cause::BodyReformatted, "");
+    expect(&token().secret("sig_another").body(|_| b"{}".to_vec()), Cause::Unknown, "");
+}
+
+#[test]
+fn a_token_with_a_claim_that_the_provider_does_not_make() {
+    let story = Story::of("qstash", "sig_0123456789abcdef", "application/json", BODY);
+    let acme = |token: &str| {
+        let claims = token.split('.').nth(1).expect("it has claims");
+        let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        let claims = base64::Engine::decode(&engine, claims).expect("base64");
+        let claims = String::from_utf8(claims).expect("text").replace("Upstash", "Acme");
+        vec![("upstash-signature", token_of(&claims, "sig_0123456789abcdef"))]
+    };
+    expect(
+        &story.header("upstash-signature", acme),
+        Cause::OtherClaim,
+        "but its iss is \"Acme\", where Upstash QStash writes \"Upstash\"",
+    );
+}
+
+/// A token over these claims, made here by hand.
+fn token_of(claims: &str, key: &str) -> String {
+    use base64::Engine as _;
+    use hmac::{KeyInit as _, Mac as _};
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let signed = format!("{}.{}", engine.encode(r#"{"alg":"HS256","typ":"JWT"}"#), engine.encode(claims));
+    let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(key.as_bytes()).expect("any key");
+    mac.update(signed.as_bytes());
+    format!("{signed}.{}", engine.encode(mac.finalize().into_bytes()))
+}
+
+#[test]
+fn a_key_elsewhere_is_most_likely_forged() {
+    let paypal = catalog().get("paypal").expect("it is shipped");
+    let headers: [(&str, &[u8]); 4] = [
+        ("paypal-transmission-sig", b"AAAA"),
+        ("paypal-transmission-id", b"69cd13f0"),
+        ("paypal-transmission-time", b"2026-05-28T20:26:40Z"),
+        ("paypal-cert-url", b"https://api.paypal.com.evil.example/v1/notifications/certs/CERT-1"),
+    ];
+    let request = Request::new("POST", URL, &headers, b"{}");
+    let known = Known { params: &[("webhook_id", "1")], ..Known::default() };
+    let found = explain(paypal, &request, &known, &Around::default(), NOW);
+    assert_eq!(found.cause, Cause::ForeignKey, "{}", found.says);
+    assert!(
+        found.says.contains("\"api.paypal.com.evil.example\"")
+            && found.says.ends_with("most likely the event is forged")
+    );
+    assert!(!found.next.unwrap_or_default().contains("proxy"));
+}

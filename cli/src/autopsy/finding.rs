@@ -96,9 +96,15 @@ fn valid(case: &Case<'_>, verdict: &Verdict) -> String {
 
 fn unknown(case: &Case<'_>, recipe: &Recipe) -> String {
     let known: Vec<String> = case.secrets.iter().map(named).collect();
-    let changed = if recipe.signs_url() { "body or URL" } else { "body" };
+    let signs_body = recipe.signatures().any(|signature| signature.covers != Covers::Nothing);
+    let changed = match (signs_body, recipe.signs_url()) {
+        (true, true) => ", nor any known re-formatting of the body or URL",
+        (true, false) => ", nor any known re-formatting of the body",
+        (false, true) => ", nor any known re-writing of the URL",
+        (false, false) => "",
+    };
     format!(
-        "matches none of the secrets hook knows ({}), nor any known re-formatting of the {changed}. Most often: another endpoint's secret",
+        "matches none of the secrets hook knows ({}){changed}. Most often: another endpoint's secret",
         known.join(", ")
     )
 }

@@ -167,7 +167,7 @@ async fn print(
     if args.output == Format::Json {
         context.ui.data(&json::line_of(&json::event(&row, bodies, Some(&body))));
         for (attempt, answer) in attempts.iter().zip(&answers).filter(|(a, _)| a.ended_at.is_some()) {
-            let judgement = sender::judge(recipe, attempt, Heard::App);
+            let judgement = sender::judge(recipe, &row, attempt, Heard::App);
             let object = json::attempt(&row, attempt, bodies, Some(answer), Heard::App, &judgement);
             context.ui.data(&json::line_of(&object));
         }
@@ -176,7 +176,7 @@ async fn print(
     let last = attempts.iter().rev().find(|a: &&Attempt| a.ended_at.is_some()).or(attempts.last());
     let line = match last {
         Some(attempt) => {
-            let warning = sender::judge(recipe, attempt, Heard::App).warning;
+            let warning = sender::judge(recipe, &row, attempt, Heard::App).warning;
             let marks = row::marks(&row, warning.as_deref(), context.ui.out);
             row::attempt_line_at(&row, attempt, row.head.received_at, context.ui.out) + &marks
         }

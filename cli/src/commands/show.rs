@@ -75,7 +75,7 @@ pub async fn run(context: &Context, args: ShowArgs) -> Result<Exit, Failure> {
         let n = attempt.n;
         let answer = journal.read(move |c| BodyKey::Attempt(seq, n).read(c, usize::MAX)).await?;
         if args.output == Format::Json {
-            let judgement = sender::judge(recipe, &attempt, Heard::App);
+            let judgement = sender::judge(recipe, &row, &attempt, Heard::App);
             let object = json::attempt(&row, &attempt, bodies, Some(&answer), Heard::App, &judgement);
             context.ui.data(&json::line_of(&object));
             continue;

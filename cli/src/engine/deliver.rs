@@ -328,6 +328,6 @@ async fn show_end(lane: &Lane, row: Arc<EventRow>, n: u32, begun: NewAttempt, mu
     };
     let attempt = Attempt::ended(n, begun, shown);
     let row = engine.explained(row, &attempt).await;
-    let judgement = sender::judge(engine.recipe(&row), &attempt, heard);
+    let judgement = sender::judge(engine.recipe(&row), &row, &attempt, heard);
     engine.emit(Activity::Attempt(Box::new(Tried { row, attempt, body, heard, judgement })));
 }

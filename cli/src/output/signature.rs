@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::advice::Advice;
 use super::row::mark;
 use crate::activity::{Endpoint, Sender};
-use crate::journal::{EventRow, State};
+use crate::journal::EventRow;
 use crate::provider::{Signature, Source};
 use crate::sanitize::sanitize;
 use crate::text;
@@ -148,7 +148,7 @@ impl Notes {
         let seq = row.seq;
         match row.verdict.as_deref() {
             // A question needs no signature, and nothing follows from it.
-            Some("unsigned") if row.state != State::Handshake => note(
+            Some("unsigned") if !row.is_question() => note(
                 "unsigned",
                 format!("unsigned: {}. Anyone can send this.", sanitize(&signature.text)),
                 format!("hook explain {seq}"),

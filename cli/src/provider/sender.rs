@@ -6,7 +6,7 @@ use std::time::Duration;
 use hook_providers::{Fact, Outcome, Recipe};
 
 use crate::activity::Heard;
-use crate::journal::Attempt;
+use crate::journal::{Attempt, EventRow};
 use crate::sanitize::sanitize;
 use crate::text;
 
@@ -48,9 +48,12 @@ pub fn gives_up(recipe: Option<&Recipe>) -> Option<String> {
 }
 
 /// Judges an attempt. Only those whose sender waits for the answer, or did, are any business of the sender.
-pub fn judge(recipe: Option<&Recipe>, attempt: &Attempt, heard: Heard) -> Judgement {
+pub fn judge(recipe: Option<&Recipe>, row: &EventRow, attempt: &Attempt, heard: Heard) -> Judgement {
     if attempt.kind == "replay" || attempt.kind == "edit" {
         return Judgement::default();
+    }
+    if let Some(recipe) = recipe.filter(|_| row.is_question()) {
+        return judge_question(recipe, attempt, heard);
     }
     let live = attempt.kind == "live";
     let got = match heard {
@@ -80,9 +83,6 @@ pub fn judge(recipe: Option<&Recipe>, attempt: &Attempt, heard: Heard) -> Judgem
         _ => None,
     };
     let then = match (heard, got) {
-        (Heard::Handshake(status), _) if !is_good(attempt) => {
-            Some(format!("{} asked for a handshake, and got hook's answer ({status})", recipe.slug))
-        }
         _ if late && attempt.status.is_some() || success == Some(true) => None,
         (Heard::Queued, _) if !is_good(attempt) => then_queued(recipe),
         (Heard::App, Some(got)) if !is_good(attempt) => Some(then_got(recipe, got, "")),
@@ -91,6 +91,29 @@ pub fn judge(recipe: Option<&Recipe>, attempt: &Attempt, heard: Heard) -> Judgem
     };
     let redirects = attempt.status.filter(|status| (300..400).contains(status)).and_then(|_| redirects(recipe));
     Judgement { success, late, sends_again, warning, takes, then, redirects }
+}
+
+/// A question is asked until it is answered, or not again; what is known of retries is about events.
+fn judge_question(recipe: &Recipe, attempt: &Attempt, heard: Heard) -> Judgement {
+    let name = &recipe.slug;
+    let got = match heard {
+        Heard::App => attempt.status,
+        Heard::BadGateway => Some(502),
+        Heard::Handshake(status) => Some(status),
+        Heard::Queued | Heard::Nothing => None,
+    };
+    // hook's own answer is what was asked for: 401, when the signature is wrong on purpose.
+    let by_hook = matches!(heard, Heard::Handshake(_));
+    let success = got.map(|status| by_hook || (200..300).contains(&status));
+    let then = match (heard, got) {
+        _ if is_good(attempt) => None,
+        (Heard::Handshake(status), _) => {
+            Some(format!("{name} asked for a handshake, and got hook's answer ({status})"))
+        }
+        (Heard::BadGateway, _) => Some(format!("{name} asked for a handshake, and got 502")),
+        _ => None,
+    };
+    Judgement { success, sends_again: success.filter(|success| *success).map(|_| false), then, ..Judgement::default() }
 }
 
 fn is_good(attempt: &Attempt) -> bool {

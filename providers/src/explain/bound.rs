@@ -25,7 +25,9 @@ pub(super) fn to_another(case: &Case<'_>) -> Option<Found> {
     };
     let (cause, but) = claims(case, scheme).or_else(|| checks(case, scheme))?;
     let next = match cause {
-        Cause::OtherBody => "look for what changes the body on the way, or sends an old token with a new one".to_owned(),
+        Cause::OtherBody => {
+            "look for what changes the body on the way, or sends an old token with a new one".to_owned()
+        }
         Cause::OtherUrl => format!("give {} exactly the URL that reaches the app", case.recipe.name),
         _ => format!("see {}: another sender may have the same secret", case.recipe.docs),
     };
@@ -45,14 +47,19 @@ fn claims(case: &Case<'_>, scheme: &Scheme) -> Option<(Cause, String)> {
         (!same(&is.as_bytes()[..bare(is.as_bytes())], &wanted[..bare(&wanted)])).then(|| {
             let shown = is.chars().take(MAX_SHOWN).collect::<String>();
             match binds(template) {
-                Bound::Body => (Cause::OtherBody, format!("for another body: its {name} is the hash of one that did not come")),
+                Bound::Body => {
+                    (Cause::OtherBody, format!("for another body: its {name} is the hash of one that did not come"))
+                }
                 Bound::Url if wanted == case.request.url.as_bytes() => {
                     (Cause::OtherUrl, format!("is for {shown}, and it came by {}", case.request.url))
                 }
                 Bound::Url => (Cause::OtherUrl, format!("for another URL than {}", case.request.url)),
                 Bound::Neither => {
                     let wanted = String::from_utf8_lossy(&wanted).into_owned();
-                    (Cause::OtherClaim, format!("its {name} is \"{shown}\", where {} writes \"{wanted}\"", case.recipe.name))
+                    (
+                        Cause::OtherClaim,
+                        format!("its {name} is \"{shown}\", where {} writes \"{wanted}\"", case.recipe.name),
+                    )
                 }
             }
         })
@@ -69,7 +76,8 @@ fn checks(case: &Case<'_>, scheme: &Scheme) -> Option<(Cause, String)> {
             Bound::Url => Cause::OtherUrl,
             Bound::Neither => Cause::OtherClaim,
         };
-        let what = if cause == Cause::OtherBody { "is of another body" } else { "does not fit the rest of the request" };
+        let what =
+            if cause == Cause::OtherBody { "is of another body" } else { "does not fit the rest of the request" };
         (!same(&left, &right)).then(|| (cause, format!("{} {what}", check.left)))
     })
 }

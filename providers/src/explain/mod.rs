@@ -82,9 +82,7 @@ pub fn explain(
             Found::new(Cause::Unsigned, says)
         }
         State::Unchecked => Found::new(Cause::KeyNotFetched, verdict.reason.clone()),
-        State::Unsigned => {
-            question::unsigned(&case, &verdict).unwrap_or_else(|| signature::unsigned(&case, &verdict))
-        }
+        State::Unsigned => question::unsigned(&case, &verdict).unwrap_or_else(|| signature::unsigned(&case, &verdict)),
         State::Malformed => question::probe(&case).unwrap_or_else(|| signature::malformed(&case, &verdict)),
         State::NoSecret => secret::none(&case, &verdict),
         State::Invalid => invalid(&case),

@@ -25,6 +25,11 @@ pub(super) fn unsigned(case: &Case<'_>, verdict: &Verdict) -> Option<Found> {
 pub(super) fn probe(case: &Case<'_>) -> Option<Found> {
     asked(case.recipe, &Scope::new(case.request, case.known.params)).filter(|form| form.probes)?;
     let name = &case.recipe.name;
-    let says = format!("{name} also asks with a wrong signature, and wants 401 for it: this is such a question, or signed with another key");
-    Some(Found::new(Cause::Handshake, says).next(format!("nothing, if {name} takes the URL; else {}", case.copy_secret())))
+    let says = format!(
+        "{name} also asks with a wrong signature, and wants 401 for it: this is such a question, or signed with another key"
+    );
+    Some(
+        Found::new(Cause::Handshake, says)
+            .next(format!("nothing, if {name} takes the URL; else {}", case.copy_secret())),
+    )
 }

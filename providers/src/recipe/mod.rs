@@ -159,7 +159,10 @@ impl Recipe {
 
     /// Whether this param is part of what is signed, and not only of an answer.
     pub fn signs_param(&self, name: &str) -> bool {
-        self.schemes.iter().flat_map(Scheme::places).any(|place| matches!(place, Selector::Param(param) if param == name))
+        self.schemes
+            .iter()
+            .flat_map(Scheme::places)
+            .any(|place| matches!(place, Selector::Param(param) if param == name))
     }
 
     /// Whether what it sends can be signed again by whoever has the secret.

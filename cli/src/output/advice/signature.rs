@@ -33,6 +33,7 @@ pub(super) fn on_refusal(row: &EventRow, attempt: &Attempt, body: &[u8]) -> Opti
             (format!("{why}{}.", age(signature)), next)
         }
         "stale" => (format!("{why}."), format!("hook replay {seq}     (signs it again)")),
+        "unsigned" if signature.question => return None,
         "unsigned" => (format!("unsigned: {why}. Anyone can send this."), explain()),
         "malformed" => (format!("malformed: {why}."), explain()),
         _ => return None,

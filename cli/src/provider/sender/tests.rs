@@ -4,6 +4,7 @@ use super::*;
 use crate::journal::EventRow;
 use crate::output::advice;
 use crate::provider::Providers;
+use crate::signature::Signature;
 
 fn providers() -> Providers {
     Providers::load(Path::new("/nowhere"))
@@ -32,8 +33,10 @@ fn attempt(kind: &str, status: Option<u16>, error: Option<&str>, ms: u64) -> Att
 
 /// Everything that a person reads of one attempt.
 fn said(provider: &str, attempt: &Attempt, heard: Heard) -> String {
-    let (providers, row) = (providers(), EventRow::for_test(1, "POST", "/webhooks"));
-    let judgement = judge(providers.get(provider), attempt, heard);
+    let (providers, mut row) = (providers(), EventRow::for_test(1, "POST", "/webhooks"));
+    let question = matches!(heard, Heard::Handshake(_));
+    row.signature = question.then(|| Box::new(Signature { question, ..Signature::default() }));
+    let judgement = judge(providers.get(provider), &row, attempt, heard);
     let answer =
         attempt.status.map_or("no answer".to_owned(), |status| format!("{status} in {:?} ms", attempt.ms.unwrap_or(0)));
     let mut lines = vec![format!("{provider}, {}, {answer}, sender heard {heard:?}:", attempt.kind)];
@@ -115,10 +118,11 @@ fn the_reply_deadline_is_asked_for_or_a_tenth_below_the_limit() {
 /// The words hold for all recipes: no phrase of theirs makes a sentence that promises what it denies.
 #[test]
 fn no_recipe_promises_more_than_it_states() {
+    let row = EventRow::for_test(1, "POST", "/webhooks");
     for recipe in providers().catalog().iter() {
         for status in [302, 404, 429, 500] {
             let then =
-                judge(Some(recipe), &attempt("live", Some(status), None, 1), Heard::App).then.unwrap_or_default();
+                judge(Some(recipe), &row, &attempt("live", Some(status), None, 1), Heard::App).then.unwrap_or_default();
             match (&recipe.sender.retries, sends_again(recipe, Outcome::Status(status))) {
                 (Some(fact), Some(true)) => {
                     assert!(then.contains(&fact.value.says), "{then}");
