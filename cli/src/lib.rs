@@ -20,6 +20,8 @@ pub mod forward;
 pub mod header_arg;
 pub mod journal;
 pub mod json;
+pub mod lookup;
+mod mark;
 pub mod output;
 pub mod param;
 pub mod platform;

@@ -4,12 +4,29 @@ use std::path::Path;
 
 use crate::config::{EndpointEntry, ProjectFile};
 use crate::failure::Failure;
-use crate::journal::{self, Journal, Listener};
+use crate::journal::{self, EventRow, Journal, Listener};
+use crate::provider::Checker;
 use crate::target::ForwardTo;
 
 pub async fn all(journal: &Journal) -> Result<Vec<Listener>, Failure> {
     let path = journal.path().to_owned();
     Ok(journal.write(move |c| journal::living_listeners(c, &path)).await?.0)
+}
+
+/// Lets a command find the secrets that those know who listen for a project.
+pub async fn hear(journal: &Journal, project: &Path, checker: &Checker) -> Result<Vec<Listener>, Failure> {
+    let mut found = all(journal).await?;
+    let shown = project.display().to_string();
+    found.retain(|l| l.project == shown);
+    found.iter().for_each(|l| checker.also_look(l));
+    Ok(found)
+}
+
+/// The same for whoever listens where an event came.
+pub async fn hear_at(journal: &Journal, row: &EventRow, checker: &Checker) -> Result<(), Failure> {
+    let there = all(journal).await?.into_iter().filter(|l| l.relay == row.relay && l.endpoint == row.endpoint);
+    there.for_each(|l| checker.also_look(&l));
+    Ok(())
 }
 
 /// Those of a project; of several the one that is named, or that hook.toml says is the provider's.

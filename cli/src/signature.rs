@@ -3,6 +3,8 @@
 use hook_providers::Handshake;
 use serde::{Deserialize, Serialize};
 
+use crate::lookup::Place;
+
 /// What an event's sender and signature were found to be: kept with the event, and shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -17,11 +19,17 @@ pub struct Signature {
     pub next: Option<String>,
     /// `body`, `part` of it, or `nothing`: what a right signature vouches for.
     pub covers: Option<String>,
+    /// Fields of the body are signed and not its bytes, so that it may be parsed first.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fields: bool,
     /// The recipe's name for the scheme, or its algorithm.
     pub scheme: Option<String>,
     /// The secret that matched, as it may be shown, and where it came from.
     pub secret: Option<String>,
     pub source: Option<String>,
+    /// The same, when that is a variable: to be found again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
     /// Of the signed timestamp, when the event came; negative when it lay ahead.
     pub age_ms: Option<i64>,
     pub clock_warning: Option<String>,
@@ -32,6 +40,9 @@ pub struct Signature {
     /// It is a question of the provider's, and no event: nothing of what is known about events holds for it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub question: bool,
+    /// Of a kind that its provider never sends again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
     /// Other providers that it may be from.
     pub also: Vec<String>,
     /// The URL of a key that hook has to fetch before the signature can be checked.

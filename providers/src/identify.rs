@@ -33,6 +33,8 @@ pub struct Event {
     pub retry: Option<String>,
     /// Whether it is about real money or data; `None` when the provider does not say.
     pub live: Option<bool>,
+    /// It is of a kind that is never sent again, whatever the answer.
+    pub once: bool,
 }
 
 impl Event {
@@ -77,20 +79,25 @@ fn score(recipe: &Recipe, scope: &Scope<'_>) -> u32 {
 fn event(recipe: &Recipe, scope: &Scope<'_>) -> Event {
     let first = |places: &[Selector]| {
         let text = places.iter().find_map(|place| place.find(scope).filter(|text| !text.is_empty()))?;
-        let text: String =
-            String::from_utf8_lossy(text.get(..4 * MAX_WORD).unwrap_or(&text)).chars().take(MAX_WORD).collect();
-        Some(text)
+        Some(word(&text))
     };
     let places = &recipe.event;
+    let kind = first(&places.kind).map(|kind| places.names.get(&kind).cloned().unwrap_or(kind));
+    let id = places.id.iter().find_map(|id| id.text(scope).ok().filter(|text| !text.is_empty()));
     // Only a place that exists says anything: no `livemode` is not "test".
     let says = |live: &crate::recipe::condition::Condition| live.place.find(scope).is_some();
     let live = places.live.as_ref().filter(|live| says(live)).map(|live| live.holds(scope));
     Event {
-        kind: first(&places.kind),
+        kind,
         action: first(&places.action),
-        id: first(&places.id),
+        id: id.map(|text| word(text.trim_ascii())),
         delivery: first(&places.delivery),
         retry: first(&places.retry),
         live,
+        once: places.once.as_ref().is_some_and(|once| once.holds(scope)),
     }
+}
+
+fn word(text: &[u8]) -> String {
+    String::from_utf8_lossy(text.get(..4 * MAX_WORD).unwrap_or(text)).chars().take(MAX_WORD).collect()
 }

@@ -287,14 +287,18 @@ fn a_broken_recipe_names_the_line() {
         (
             "alg = \"hmac-sha257\"\nsig = { at = \"header:x\" }\ncontent = \"{body}\"",
             5,
-            "\"hmac-sha257\" is not an algorithm",
+            "\"hmac-sha257\" is not an algorithm: those are hmac-sha1, hmac-sha256, ",
         ),
         (
             "alg = \"hmac-sha256\"\nsig = { at = \"heder:x\" }\ncontent = \"{body}\"",
             6,
-            "\"heder:\" is not a kind of place",
+            "\"heder:\" is not a kind of place: those are header:NAME, ",
         ),
-        ("alg = \"hmac-sha256\"\nsig = { at = \"header:x\" }\ncontent = \"{bdy}\"", 7, "\"bdy\" is not a place"),
+        (
+            "alg = \"hmac-sha256\"\nsig = { at = \"header:x\" }\ncontent = \"{bdy}\"",
+            7,
+            "\"bdy\" is not a place in a request: those are body, url, ",
+        ),
         ("alg = \"hmac-sha256\"\nsig = { at = \"header:x\" }", 5, "lacks `content`"),
         ("alg = \"jwt\"\nsig = { at = \"header:x\" }", 5, "lacks its `jwt`"),
         ("alg = \"equals\"\nsig = { at = \"header:x\", split = \", \" }", 6, "`split` is one character"),
@@ -306,7 +310,7 @@ fn a_broken_recipe_names_the_line() {
         let error = recipe(scheme).expect_err(scheme);
         assert_eq!(error.line, line, "{error}");
         assert!(error.problem.contains(problem), "{error}");
-        assert!(error.to_string().starts_with(&format!("line {line}: ")) && !error.next.is_empty());
+        assert!(error.to_string().starts_with(&format!("line {line}: ")) && !error.to_string().contains("docs/"));
     }
 }
 
@@ -343,6 +347,21 @@ fn an_hmac_of_the_body_alone_is_told_from_the_others() {
 }
 
 #[test]
+fn fields_are_told_from_bytes() {
+    let catalog = Catalog::shipped();
+    let fields = |slug: &str, id: Option<&str>| {
+        let facts = catalog.get(slug).and_then(|recipe| recipe.signature(id)).expect("it is shipped, and signs");
+        (facts.fields, facts.url)
+    };
+    assert_eq!(fields("twilio", Some("form")), (true, true));
+    assert_eq!(fields("twilio", Some("json")), (false, true), "a hash of the bytes is in the URL");
+    assert_eq!(fields("adyen", Some("payment")), (true, false));
+    for bytes in ["stripe", "slack", "github", "svix"] {
+        assert_eq!(fields(bytes, None), (false, false), "{bytes}");
+    }
+}
+
+#[test]
 fn a_token_is_told_from_a_signature() {
     let catalog = Catalog::shipped();
     let places = |slug: &str| catalog.get(slug).expect("it is shipped").token_places();
@@ -350,4 +369,140 @@ fn a_token_is_told_from_a_signature() {
     assert_eq!(places("postmark"), ["header:authorization"]);
     assert_eq!(places("ms-graph"), ["json:clientState"]);
     assert!(places("stripe").is_empty() && places("github").is_empty());
+}
+
+/// What happens to one resource are several events; what is sent again is the same event.
+#[test]
+fn events_of_one_resource_have_ids_of_their_own() {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    const JSON: &str = "application/json";
+    let id = |slug: &str, headers: &[(&str, &str)], kind: &str, body: &str| {
+        let mut headers: Vec<(&str, &[u8])> = headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect();
+        headers.push(("content-type", kind.as_bytes()));
+        let request = Request::new("POST", "https://h.example/", &headers, body.as_bytes());
+        identify(catalog(), &request, catalog().get(slug)).event.id
+    };
+    // A first event of a resource, and another.
+    for (slug, kind, first, second) in [
+        ("twilio", FORM, "MessageSid=SM1&MessageStatus=sent&SmsStatus=sent", "MessageSid=SM1&MessageStatus=delivered"),
+        ("twilio", FORM, "MessageSid=SM1&SmsStatus=received", "MessageSid=SM1&SmsStatus=sent"),
+        ("plivo", FORM, "MessageUUID=m&Status=sent", "MessageUUID=m&Status=delivered"),
+        (
+            "airtable",
+            JSON,
+            r#"{"base":{"id":"app"},"webhook":{"id":"ach"},"timestamp":"2026-02-01T21:25:05.663Z"}"#,
+            r#"{"base":{"id":"app"},"webhook":{"id":"ach"},"timestamp":"2026-02-01T21:25:09.120Z"}"#,
+        ),
+        (
+            "adyen",
+            JSON,
+            r#"{"notificationItems":[{"NotificationRequestItem":{"eventCode":"AUTHORISATION","pspReference":"8"}}]}"#,
+            r#"{"notificationItems":[{"NotificationRequestItem":{"eventCode":"CAPTURE","pspReference":"8"}}]}"#,
+        ),
+        (
+            "adyen",
+            JSON,
+            r#"{"type":"balancePlatform.transfer.updated","timestamp":"2026-02-01T21:25:05Z","data":{"id":"T","status":"received"}}"#,
+            r#"{"type":"balancePlatform.transfer.updated","timestamp":"2026-02-01T21:25:09Z","data":{"id":"T","status":"booked"}}"#,
+        ),
+        (
+            "elevenlabs",
+            JSON,
+            r#"{"type":"post_call_transcription","data":{"conversation_id":"c"}}"#,
+            r#"{"type":"post_call_audio","data":{"conversation_id":"c"}}"#,
+        ),
+        ("messagebird", JSON, r#"{"id":"m","status":"sent"}"#, r#"{"id":"m","status":"delivered"}"#),
+        (
+            "meta",
+            JSON,
+            r#"{"object":"w","entry":[{"id":"1","changes":[{"field":"messages","value":{"statuses":[{"id":"w","status":"sent"}]}}]}]}"#,
+            r#"{"object":"w","entry":[{"id":"1","changes":[{"field":"messages","value":{"statuses":[{"id":"w","status":"read"}]}}]}]}"#,
+        ),
+        (
+            "onfido",
+            JSON,
+            r#"{"payload":{"action":"workflow_run.completed","object":{"id":"w","status":"approved","completed_at_iso8601":"2026-02-01T21:25:05Z"}}}"#,
+            r#"{"payload":{"action":"workflow_run.completed","object":{"id":"w","status":"declined","completed_at_iso8601":"2026-02-02T08:00:00Z"}}}"#,
+        ),
+        (
+            "plaid",
+            JSON,
+            r#"{"webhook_type":"LINK","webhook_code":"EVENTS","link_session_id":"s","events":[{"event_id":"a"}]}"#,
+            r#"{"webhook_type":"LINK","webhook_code":"EVENTS","link_session_id":"s","events":[{"event_id":"b"}]}"#,
+        ),
+        (
+            "postmark",
+            JSON,
+            r#"{"RecordType":"Open","MessageID":"m","ReceivedAt":"2026-02-01T21:25:05Z"}"#,
+            r#"{"RecordType":"Open","MessageID":"m","ReceivedAt":"2026-02-01T23:10:41Z"}"#,
+        ),
+        (
+            "retell",
+            JSON,
+            r#"{"event":"transcript_updated","call":{"call_id":"c","transcript":"Hello"}}"#,
+            r#"{"event":"transcript_updated","call":{"call_id":"c","transcript":"Hello. Who is there?"}}"#,
+        ),
+        (
+            "vonage",
+            JSON,
+            r#"{"message_uuid":"m","status":"submitted"}"#,
+            r#"{"message_uuid":"m","status":"delivered"}"#,
+        ),
+        (
+            "vonage",
+            JSON,
+            r#"{"uuid":"c","status":"ringing","timestamp":"2026-02-01T21:25:05Z"}"#,
+            r#"{"uuid":"c","status":"answered","timestamp":"2026-02-01T21:25:09Z"}"#,
+        ),
+    ] {
+        let (one, again) =
+            (id(slug, &[("x-signature", "a")], kind, first), id(slug, &[("x-signature", "b")], kind, first));
+        assert!(one.is_some() && one == again, "{slug}: {one:?} {again:?}");
+        assert_ne!(one, id(slug, &[], kind, second), "{slug}: {second}");
+    }
+    // By a header of its own.
+    for (slug, name) in [("twilio", "I-Twilio-Idempotency-Token"), ("contentful", "X-Contentful-Idempotency-Key")] {
+        let body = r#"{"sys":{"id":"entry"}}"#;
+        assert_eq!(id(slug, &[(name, "a")], JSON, body).as_deref(), Some("a"));
+        assert_eq!(id(slug, &[(name, "b")], JSON, body).as_deref(), Some("b"));
+    }
+    // The next key that a caller presses, and a page that was changed again: there is no id of such an event.
+    let call = "CallSid=CA1&CallStatus=in-progress&Digits=1";
+    assert_eq!(id("twilio", &[], FORM, call), None);
+    assert_eq!(id("plivo", &[], FORM, "CallUUID=c&Event=Redirect&Digits=1"), None);
+    assert_eq!(id("meta", &[], JSON, r#"{"object":"page","entry":[{"id":"1","changes":[{"field":"feed"}]}]}"#), None);
+}
+
+#[test]
+fn a_type_that_is_a_number_has_its_name() {
+    let kind = |body: &str| {
+        let headers: [(&str, &[u8]); 1] = [("x-signature-ed25519", b"00")];
+        let event =
+            identify(catalog(), &Request::new("POST", "https://h.example/", &headers, body.as_bytes()), None).event;
+        (event.kind.unwrap_or_default(), event.once)
+    };
+    let named = |name: &str, once| (name.to_owned(), once);
+    assert_eq!(kind(r#"{"type":1,"token":"t","application_id":"1"}"#), named("PING", true));
+    assert_eq!(kind(r#"{"type":2,"token":"t"}"#), named("APPLICATION_COMMAND", true));
+    assert_eq!(kind(r#"{"type":5,"token":"t"}"#), named("MODAL_SUBMIT", true));
+    assert_eq!(kind(r#"{"type":77,"token":"t"}"#), named("77", true));
+    assert_eq!(kind(r#"{"type":0,"version":1}"#), named("PING", false));
+    let event = r#"{"type":1,"version":1,"event":{"type":"APPLICATION_AUTHORIZED"}}"#;
+    assert_eq!(kind(event), named("APPLICATION_AUTHORIZED", false));
+}
+
+#[test]
+fn what_is_sent_only_once_is_told_from_what_is_sent_again() {
+    let once = |slug: &str, kind: &str, body: &str| {
+        let headers = [("content-type", kind.as_bytes())];
+        let request = Request::new("POST", "https://h.example/", &headers, body.as_bytes());
+        identify(catalog(), &request, catalog().get(slug)).event.once
+    };
+    let form = "application/x-www-form-urlencoded";
+    assert!(once("slack", form, "command=%2Fdeploy&text=x"));
+    assert!(once("slack", form, "payload=%7B%22type%22%3A%22block_actions%22%7D"));
+    assert!(!once("slack", "application/json", r#"{"type":"event_callback","event":{"type":"app_mention"}}"#));
+    assert!(once("replicate", "application/json", r#"{"status":"processing"}"#));
+    assert!(!once("replicate", "application/json", r#"{"status":"succeeded"}"#));
+    assert!(!once("stripe", "application/json", "{}"));
 }

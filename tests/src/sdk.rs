@@ -26,6 +26,11 @@ impl Sdk {
         Self::start(&mut python, environment)
     }
 
+    /// Where the packages for Node are, in `node_modules`, and `src`, which is tests/sdk.
+    pub fn directory() -> PathBuf {
+        installed().join("node")
+    }
+
     /// It says its port on its first line.
     fn start(command: &mut Command, environment: &[(&str, &str)]) -> Self {
         let process = Process::start(command.envs(environment.iter().copied()), b"");

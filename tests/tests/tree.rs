@@ -38,7 +38,8 @@ fn crates_import_each_other_only_downwards() {
     assert_eq!(edges("benches/Cargo.toml", &all), set(&["hook-proto"]));
     assert_eq!(edges("fuzz/Cargo.toml", &all), set(&["hook", "hook-proto", "hook-providers"]));
     assert_eq!(edges("fuzz/targets/Cargo.toml", &all), set(&["hook-fuzz"]));
-    assert_eq!(edges("tests/Cargo.toml", &all), set(&["hook-proto"]));
+    // Of the providers they want only samples: thousands, which would take a process each.
+    assert_eq!(edges("tests/Cargo.toml", &all), set(&["hook-proto", "hook-providers"]));
 }
 
 fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {

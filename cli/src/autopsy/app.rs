@@ -8,8 +8,9 @@ use serde::Deserialize;
 use super::answer::{first_line, is_csrf, is_host_check};
 use super::finding::{Finding, named};
 use super::framework::{self, Framework};
-use crate::journal::Attempt;
-use crate::provider::Case;
+use crate::journal::{Attempt, Signing};
+use crate::provider::{Case, sender};
+use crate::sanitize::sanitize;
 
 /// The attempt that is looked at, and what it tells.
 pub struct Seen {
@@ -21,6 +22,8 @@ pub struct Seen {
     pub refused: bool,
     /// What it may have been, what was computed first.
     pub causes: Vec<Cause>,
+    /// What its sender does with such an app.
+    pub sender: Vec<String>,
 }
 
 /// Why the app answered as it did.
@@ -40,11 +43,15 @@ pub enum Fix {
     Bytes,
     /// The URL as the sender called it.
     Proxy,
+    /// The fields of the body, where those are what is signed.
+    Fields,
     /// A route that is left out of the check of forms.
     Csrf,
     Nothing,
 }
 
+/// The code of what libraries say of a timestamp.
+const STALE: &str = "stale";
 /// Only this much of an answer is read.
 const READ: usize = 64 * 1024;
 
@@ -72,6 +79,11 @@ pub fn is_refusal(status: u16, answer: &[u8]) -> bool {
     matches!(status, 400 | 401 | 403) || status >= 400 && known_answer(answer).is_some()
 }
 
+/// Whether a library says that it found the timestamp too old, or ahead.
+pub fn is_stale(answer: &[u8]) -> bool {
+    known_answer(answer).is_some_and(|known| known.code == STALE)
+}
+
 fn known_answer(answer: &[u8]) -> Option<&'static Known> {
     let text = String::from_utf8_lossy(&answer[..answer.len().min(READ)]);
     known_answers().iter().find(|known| known.words.iter().any(|word| text.contains(word.as_str())))
@@ -80,9 +92,14 @@ fn known_answer(answer: &[u8]) -> Option<&'static Known> {
 impl Seen {
     /// `finding` is about the event as it came; `answer` is the body of the app's answer.
     pub fn of(case: &Case<'_>, finding: &Finding, attempt: Attempt, answer: &[u8]) -> Self {
-        let framework = framework::of_answer(&attempt, answer);
-        let mut seen =
-            Self { first_line: first_line(&attempt, answer), framework, refused: false, causes: Vec::new(), attempt };
+        let mut seen = Self {
+            first_line: first_line(&attempt, answer),
+            framework: framework::of_answer(&attempt, answer),
+            refused: false,
+            causes: Vec::new(),
+            sender: case.recipe.map(|recipe| sender::ways(recipe, case.event.once, &attempt)).unwrap_or_default(),
+            attempt,
+        };
         if let Some(cause) = seen.apart_from_signatures(answer) {
             seen.causes.push(cause);
             return seen;
@@ -100,8 +117,9 @@ impl Seen {
                 let fix = if said.code == "body_parsed" { Fix::Bytes } else { Fix::Nothing };
                 seen.causes.push(cause(&said.code, said.says.clone(), true, fix));
             }
-            if finding.is_valid() {
-                seen.refused_though_valid(case);
+            // Of a signature that it finds too old neither the bytes nor the secret are wrong.
+            if finding.is_valid() && said.is_none_or(|said| said.code != STALE) {
+                seen.refused_though_valid(case, finding);
             }
         }
         seen
@@ -133,7 +151,7 @@ impl Seen {
         Some(found)
     }
 
-    fn refused_though_valid(&mut self, case: &Case<'_>) {
+    fn refused_though_valid(&mut self, case: &Case<'_>, finding: &Finding) {
         if let Some(other) = as_sent(case, &self.attempt) {
             self.causes.push(other);
             return;
@@ -143,6 +161,16 @@ impl Seen {
         }
         let secrets: Vec<String> = case.secrets.iter().map(named).collect();
         let mut other = format!("the app holds another secret than {}", secrets.join(", "));
+        if finding.signature.fields {
+            if let Some(Signing::AnewFor(url)) = &self.attempt.signing {
+                let says = format!(
+                    "your app verifies for another URL than {}, for which hook signed it anew: hook listen … --app-url URL says which",
+                    sanitize(url)
+                );
+                self.causes.push(cause("url_differs", says, false, Fix::Nothing));
+            }
+            return self.causes.push(cause("other_secret", other, false, Fix::Nothing));
+        }
         match parsed_first(case, self.framework) {
             Ok(says) => self.causes.push(cause("body_parsed", says, false, Fix::Bytes)),
             Err(not) => other.push_str(&format!(" ({not})")),
@@ -163,7 +191,7 @@ fn as_sent(case: &Case<'_>, attempt: &Attempt) -> Option<Cause> {
     let verdict = verify(recipe, &request, &case.known, attempt.started_at);
     match verdict.state {
         State::Stale => {
-            Some(cause("stale", format!("when it was sent to your app, {}", verdict.reason), true, Fix::Nothing))
+            Some(cause(STALE, format!("when it was sent to your app, {}", verdict.reason), true, Fix::Nothing))
         }
         State::Unsigned | State::Malformed => {
             Some(cause("header_missing", format!("what your app got has {}", verdict.reason), true, Fix::Nothing))

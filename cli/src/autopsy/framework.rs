@@ -132,10 +132,24 @@ impl Framework {
         format!("{comment} Verify for {url}, whatever URL the app sees: hand it to the library as a constant.")
     }
 
+    /// The fix where the fields of the body are signed, and not its bytes.
+    pub fn for_fields(&self, place: Place<'_>) -> String {
+        let comment = languages().get(&self.language).map_or("//", |language| &language.comment);
+        let name = &place.recipe.name;
+        let url = place.recipe.signature(place.scheme).is_some_and(|facts| facts.url);
+        let mut text =
+            format!("{comment} {name} signs the fields of the body, not its bytes: parse it, and hand them to");
+        text.push_str(&format!("\n{comment} {name}'s library."));
+        if url {
+            let url = in_code(place.public_url);
+            text.push_str(&format!(" It signs the URL too: verify for\n{comment} {url}"));
+        }
+        text
+    }
+
     fn verify(&self, language: &Language, place: Place<'_>) -> String {
         let recipe = place.recipe;
-        let own = recipe.signatures().find(|facts| facts.id.is_some() && facts.id.as_deref() == place.scheme);
-        let facts = own.or_else(|| recipe.signatures().next());
+        let facts = recipe.signature(place.scheme);
         let at = facts.as_ref().map(|f| f.at.to_ascii_lowercase()).unwrap_or_default();
         let header = at.strip_suffix(" header").unwrap_or(&at).to_owned();
         let text = match &facts {

@@ -5,9 +5,13 @@ pub mod answer;
 pub mod app;
 pub mod finding;
 pub mod framework;
+pub mod held;
+pub mod infer;
 pub mod probe;
+mod recall;
 pub mod which;
 
 pub use app::{Cause, Seen};
 pub use finding::Finding;
 pub use framework::Framework;
+pub use recall::Recalled;

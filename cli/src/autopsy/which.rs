@@ -3,6 +3,7 @@
 use clap::Args;
 use hook_proto::{EventHead, Header};
 
+use super::{Finding, Recalled};
 use crate::body_arg;
 use crate::config::{EndpointEntry, ProjectFile};
 use crate::event_ref;
@@ -10,7 +11,8 @@ use crate::failure::Failure;
 use crate::fetch::{self, Purpose, Wish};
 use crate::journal::{BodyKey, EventRow, Journal};
 use crate::platform;
-use crate::provider::{Asked, Checker, Given, ProviderArgs};
+use crate::provider::{Asked, Case, Checker, Given, ProviderArgs};
+use crate::running;
 use crate::sanitize::sanitize;
 
 #[derive(Debug, Args)]
@@ -77,6 +79,7 @@ impl Which {
         let journal = open()?;
         let scope = event_ref::scope(&journal, self.all).await?;
         let row = event_ref::one(&journal, &scope, self.event.as_deref().unwrap_or("last")).await?;
+        running::hear_at(&journal, &row, &checker).await?;
         let is_its = |e: &&EndpointEntry| e.name.as_ref().is_none_or(|name| *name == row.endpoint);
         let mut its = file.iter().flat_map(ProjectFile::endpoints).filter(is_its);
         let fetch_keys = self.fetch_keys || its.any(|e| e.fetch_keys == Some(true));
@@ -122,6 +125,16 @@ impl Which {
 impl Subject {
     pub fn asked(&self) -> Asked<'_> {
         Asked { endpoint: &self.endpoint, pinned: self.pinned.as_deref(), head: &self.head, body: &self.body }
+    }
+
+    /// What is found about it, with what is remembered of an event whose secret is not at hand any more.
+    pub fn finding(&self, case: &Case<'_>, urls: &[&str]) -> Finding {
+        let mut finding = Finding::of(case, urls, self.at_ms);
+        let recalled = self.row.as_ref().filter(|_| !finding.is_valid()).and_then(|row| Recalled::of(row, case));
+        if let Some(recalled) = recalled {
+            recalled.put_into(&mut finding);
+        }
+        finding
     }
 
     /// Fetches the key that the signature needs, if the person agrees. `ask` asks, where somebody is there.

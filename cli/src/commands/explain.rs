@@ -4,9 +4,10 @@ use clap::Args;
 
 use super::Context;
 use crate::autopsy::framework::{self, Framework};
-use crate::autopsy::probe::{self, Tried};
+use crate::autopsy::infer::{self, Signed};
+use crate::autopsy::probe::{self, Got, Tried};
 use crate::autopsy::which::{Subject, Which};
-use crate::autopsy::{Finding, Seen, finding};
+use crate::autopsy::{Seen, finding, held};
 use crate::failure::{Exit, Failure};
 use crate::forward::{Client, Marks, Shape, fields, post, url_seen};
 use crate::journal::{self, Attempt, BodyKey, EventRow, Journal};
@@ -30,9 +31,11 @@ Examples:
   hook explain --provider github --secret-env S --header 'X-Hub-Signature-256: sha256=…' \\
       --body @as-the-app-saw-it.json
 
---probe sends your app versions of the event: as received, signed anew, written again as JSON, signed by another
-secret, forged, and old. Your app acts on those that it accepts; nothing is kept in the journal. It asks first when the
-app is on another machine, when the event is LIVE, and when it may be forged.
+--probe sends your app versions of the event: as received, signed anew, written again as other
+software writes it (until one is accepted), signed by another secret, forged, and old; when it
+refuses what is right, signed by each other secret of the provider that hook knows. Your app acts
+on those that it accepts; nothing is kept in the journal. It asks first when the app is on another
+machine, when the event is LIVE, and when it may be forged.
 
 With --secret-env only that secret counts, and every other that hook knows is another one.")]
 pub struct ExplainArgs {
@@ -64,7 +67,9 @@ pub async fn run(context: &Context, args: ExplainArgs) -> Result<Exit, Failure> 
     };
     if args.probe {
         let target = args.to.clone().or_else(|| last.as_ref()?.0.target.parse().ok());
-        return probe(context, &args, &subject, target).await;
+        let language =
+            asked.or_else(|| last.as_ref().and_then(|(attempt, answer)| framework::of_answer(attempt, answer)));
+        return probe(context, &args, &subject, target, language.map(|f| f.language.as_str())).await;
     }
     // All else can be explained without it.
     if let Err(failure) = subject.fetch_key(|question| context.ui.ask(question)).await {
@@ -73,7 +78,7 @@ pub async fn run(context: &Context, args: ExplainArgs) -> Result<Exit, Failure> 
     let now = now_ms();
     let text = subject.checker.look(subject.asked(), |case| {
         let urls: Vec<&str> = last.iter().map(|(attempt, _)| attempt.target.as_str()).collect();
-        let finding = Finding::of(case, &urls, subject.at_ms);
+        let finding = subject.finding(case, &urls);
         let seen = last.as_ref().map(|(attempt, answer)| Seen::of(case, &finding, attempt.clone(), answer));
         let later = subject.row.is_some() && finding.is_valid();
         let refused_now = later.then(|| finding::refused_at(case, now)).flatten();
@@ -100,6 +105,7 @@ async fn probe(
     args: &ExplainArgs,
     subject: &Subject,
     target: Option<Target>,
+    language: Option<&str>,
 ) -> Result<Exit, Failure> {
     let Some(row) = &subject.row else {
         return Err(Failure::usage("only an event of the journal can be sent again.").next("hook explain last --probe"));
@@ -121,7 +127,7 @@ async fn probe(
     let (shape, asked) = (Shape::default(), subject.asked());
     let url = url_seen(&subject.head, &target, &shape, &path);
     let to = Destination { path: &path, url: &url };
-    let versions = probe::versions(&subject.checker, asked, to, now_ms())
+    let versions = probe::versions(&subject.checker, asked, to, language, now_ms())
         .map_err(|problem| Failure::failed(problem.fact).next(problem.next))?;
     let signer = subject.checker.signer(asked);
     if let Some(doubt) = doubt(row, &target, signer.is_some()).filter(|_| !args.yes) {
@@ -131,17 +137,43 @@ async fn probe(
     let client = Client::new(target, tls.map_err(|e| Failure::local(format!("no TLS: {e}.")).next(again))?);
     let mut tried = Vec::new();
     for version in versions {
+        if !probe::tells_more(version.what, &tried) {
+            continue;
+        }
         let marks = Marks { event_id: &row.id, attempt: row.attempts + 1, replay: true };
         let fields = fields(&version.head, &client.target, &shape, &marks);
         let posted = post(&client, &version.head.method, &version.path, &fields, version.body, TIMEOUT).await;
-        let (status, error, ms) = match posted {
-            Ok(answer) => (Some(answer.status), None, Some(answer.ms)),
-            Err(error) => (None, Some(error.to_string()), None),
-        };
-        tried.push(Tried { what: version.what, status, error, ms });
+        let what = version.what;
+        tried.push(match posted {
+            Ok(answer) => {
+                let got = Got::of(answer.status, &answer.body);
+                Tried { what, got, status: Some(answer.status), error: None, ms: Some(answer.ms) }
+            }
+            Err(error) => Tried { what, got: Got::NoAnswer, status: None, error: Some(error.to_string()), ms: None },
+        });
     }
     let secret = signer.or_else(|| subject.checker.look(asked, |case| case.secrets.first().cloned()));
-    let inferred = probe::infer(&tried, &secret.as_ref().map(finding::named).unwrap_or_default());
+    let shown = secret.as_ref().map(finding::named).unwrap_or_default();
+    let (signs_url, signs_fields) = subject.checker.look(asked, |case| {
+        let scheme = case.checked(subject.at_ms).signature.and_then(|s| s.scheme);
+        let facts = case.recipe.and_then(|recipe| recipe.signature(scheme.as_deref()));
+        facts.map_or((false, false), |facts| (facts.url, facts.fields))
+    });
+    let mut inferred =
+        infer::infer(&tried, Signed { secret: &shown, url: signs_url.then_some(to.url), fields: signs_fields });
+    if matches!(inferred.code, "other_secret" | "refuses_all") {
+        for other in held::candidates(&subject.checker, asked, to, secret.as_ref(), now_ms()) {
+            let marks = Marks { event_id: &row.id, attempt: row.attempts + 1, replay: true };
+            let fields = fields(&other.head, &client.target, &shape, &marks);
+            let posted = post(&client, &other.head.method, &other.path, &fields, other.body, TIMEOUT).await;
+            if posted.is_ok_and(|answer| (200..300).contains(&answer.status)) {
+                inferred.code = "other_secret";
+                inferred.says = held::says(&other.secret, secret.as_ref());
+                inferred.next = Some(held::NEXT);
+                break;
+            }
+        }
+    }
     let told =
         told::Told { row, target: &client.target.url(&path), tried: &tried, inferred: &inferred, now_ms: now_ms() };
     match args.output {

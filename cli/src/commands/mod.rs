@@ -180,7 +180,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Doctor(args) => doctor::run(context, &args).await,
         Command::Config(args) => config::run(context, &args),
         Command::Providers(args) => providers::run(context, &args),
-        Command::Secret(args) => secret::run(context, args),
+        Command::Secret(args) => secret::run(context, args).await,
         Command::Schema(args) => schema::run(context, &args),
         Command::Completions(args) => completions::run(context, &args, Cli::command()),
         Command::Relay(_) => Ok(Exit::Done),

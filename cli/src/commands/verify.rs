@@ -1,8 +1,8 @@
 use clap::Args;
 
 use super::Context;
+use crate::autopsy::finding;
 use crate::autopsy::which::Which;
-use crate::autopsy::{Finding, finding};
 use crate::failure::{Exit, Failure};
 use crate::output::Format;
 use crate::output::autopsy::{self, Told};
@@ -33,7 +33,7 @@ pub async fn run(context: &Context, args: VerifyArgs) -> Result<Exit, Failure> {
     subject.fetch_key(|question| context.ui.ask(question)).await?;
     let now = now_ms();
     let (finding, refused_now) = subject.checker.look(subject.asked(), |case| {
-        let finding = Finding::of(case, &[], subject.at_ms);
+        let finding = subject.finding(case, &[]);
         // An event is judged as of when it came; a good one may be too old by now.
         let later = subject.row.is_some() && finding.is_valid();
         let refused_now = later.then(|| finding::refused_at(case, now)).flatten();

@@ -1,6 +1,7 @@
 //! The self-checks of `hook doctor`, a file for each subject. Each gathers facts, and a function without surroundings says what
 //! they mean.
 
+mod assigned;
 mod clock;
 mod disk;
 mod finding;

@@ -1,12 +1,13 @@
 //! Signing secrets in files that git tracks: file and line, never the value.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hook_providers::Recipe;
 
-use super::Finding;
+use super::{Finding, assigned};
 use crate::provider::Checker;
 use crate::text;
 
@@ -26,6 +27,8 @@ const BITS: f64 = 3.4;
 pub struct Wanted {
     values: Vec<String>,
     prefixes: Vec<String>,
+    /// Variables in which secrets usually are.
+    names: HashSet<String>,
 }
 
 /// What was found in a project.
@@ -42,10 +45,11 @@ pub struct Scan {
 /// The secrets that are known here. What verifies but cannot sign is a public key, and no secret.
 pub fn wanted(checker: &Checker) -> Wanted {
     let secrets = checker.secrets();
-    let is_public = |recipe: &Recipe, value: &str| {
+    let has_pairs = |recipe: &Recipe| {
         let pair = |algorithm: &str| ["ed25519", "ecdsa", "rsa"].iter().any(|a| algorithm.starts_with(a));
-        recipe.signatures().any(|s| pair(s.algorithm)) && !value.contains("PRIVATE KEY")
+        recipe.signatures().any(|s| pair(s.algorithm))
     };
+    let is_public = |recipe: &Recipe, value: &str| has_pairs(recipe) && !value.contains("PRIVATE KEY");
     let mut values = Vec::new();
     for recipe in checker.providers.catalog().iter() {
         let kept =
@@ -59,7 +63,9 @@ pub fn wanted(checker: &Checker) -> Wanted {
         all.sort();
         all.dedup();
     }
-    Wanted { values, prefixes }
+    let named = checker.providers.catalog().iter().filter(|recipe| !has_pairs(recipe));
+    let names = named.flat_map(|recipe| recipe.secret.env.iter().cloned()).collect();
+    Wanted { values, prefixes, names }
 }
 
 impl Scan {
@@ -105,7 +111,12 @@ impl Scan {
         let known: Vec<usize> = wanted.values.iter().filter_map(|value| text.find(value.as_str())).collect();
         self.known.extend(known.iter().map(|at| place(*at)));
         let likely = wanted.prefixes.iter().filter_map(|prefix| likely(&text, prefix));
-        self.likely.extend(likely.map(place).filter(|p| !self.known.contains(p)).collect::<Vec<_>>());
+        let assigned = assigned::places(&text, &wanted.names, &wanted.prefixes);
+        let mut likely: Vec<usize> = likely.chain(assigned).collect();
+        likely.sort_unstable();
+        let mut places: Vec<String> = likely.into_iter().map(place).filter(|p| !self.known.contains(p)).collect();
+        places.dedup();
+        self.likely.extend(places);
     }
 
     pub fn judge(&self) -> Finding {
@@ -210,7 +221,8 @@ pub mod tests {
     fn a_file_is_looked_at_in_bounds() {
         let dir = tempfile::tempdir().unwrap();
         let value = "s3cr3t-and-long-enough";
-        let wanted = Wanted { values: vec![value.to_owned()], prefixes: vec!["whsec_".to_owned()] };
+        let (prefixes, names) = (vec!["whsec_".to_owned()], ["HUSH_KEY".to_owned()].into());
+        let wanted = Wanted { values: vec![value.to_owned()], prefixes, names };
         let mut scan = Scan { project: dir.path().to_owned(), ..scan(&[], &[], 0) };
         let mut look = |name: &str, content: &[u8]| {
             let file = dir.path().join(name);
@@ -225,5 +237,13 @@ pub mod tests {
         std::os::unix::fs::symlink(dir.path().join("a.js"), dir.path().join("link")).unwrap();
         scan.look_at(&dir.path().join("link"), &wanted);
         assert_eq!(scan.known.len(), 1);
+        let file = dir.path().join("deploy.yml");
+        std::fs::write(&file, format!("HUSH_KEY: \"{value}\"\nHUSH_KEY: q7Zk2mN4pR8s\nHUSH_KEY: '<key>'\n")).unwrap();
+        scan.look_at(&file, &wanted);
+        // A known one is told of once.
+        assert_eq!(
+            (scan.known.last().unwrap().as_str(), scan.likely),
+            ("deploy.yml:1", vec!["deploy.yml:2".to_owned()])
+        );
     }
 }

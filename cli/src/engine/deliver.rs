@@ -257,11 +257,19 @@ async fn ended(
     };
     let recorded = record_end(lane, row, n, kind, outcome.end, Some(state), heard);
     slot.free();
-    // Its time runs from now, however long the explanation takes that is part of what is awaited.
-    if again && let Ok(id) = row.id.parse() {
-        retry_later(lane, id, row.seq, n);
+    match row.id.parse() {
+        // Its time runs from now, and nobody has it in hand when that is over, however long the explanation takes that is part of
+        // what is awaited.
+        Ok(id) if again => {
+            retry_later(lane, id, row.seq, n);
+            let running = lane.engine.begin();
+            tokio::spawn(async move {
+                recorded.await;
+                drop(running);
+            });
+        }
+        _ => recorded.await,
     }
-    recorded.await;
 }
 
 /// Puts a failed event back after 1 s, 2 s, 4 s … a minute.

@@ -57,3 +57,97 @@ impl Engine {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hook_proto::{EventHead, EventId, HandOver, Header};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::engine::endpoint::{Endpoint, Options};
+    use crate::forward::Shape;
+    use crate::journal::{Journal, NewEvent, State, record};
+    use crate::platform::now_ms;
+    use crate::provider::{Checker, Given};
+
+    /// The explanation that its sender does not wait for must not hold up the next attempt either.
+    #[tokio::test]
+    async fn a_retry_does_not_wait_for_the_explanation() {
+        let app = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(".env"), "GITHUB_WEBHOOK_SECRET=it_is_another\n").unwrap();
+        let journal = Journal::open(&dir.path().join("journal.db")).unwrap();
+        let checker = Arc::new(Checker::load(dir.path(), Given::default()).unwrap());
+        let (emit, mut activities) = mpsc::unbounded_channel();
+        let engine = Engine::new(journal, "me".into(), "/p".into(), checker, emit, false);
+        let options = Options {
+            provider: None,
+            routes: vec![app.local_addr().unwrap().to_string().parse().unwrap()],
+            shape: Shape::default(),
+            insecure: false,
+            timeout: Duration::from_secs(30),
+            reply_within: None,
+            respond: None,
+            queued_status: 200,
+            hold: false,
+            retry: 1,
+            concurrency: None,
+            filter: None,
+            max_backlog: None,
+            dedupe: false,
+            fetch_keys: false,
+            confirm_subscriptions: false,
+            mirror: false,
+        };
+        let endpoint = Endpoint::new(&engine, "shop".into(), "embedded".into(), options, None);
+
+        // Somebody else is being explained to, for as long as it takes.
+        let turn = engine.explaining.turn.acquire().await.unwrap();
+        let id = EventId::from_parts(1, 7);
+        let headers = [("x-github-event", "push"), ("x-hub-signature-256", "sha256=00")];
+        let headers = headers.map(|(name, value)| Header::new(name, value.as_bytes().to_vec())).to_vec();
+        let head =
+            EventHead { id: id.to_string(), method: "POST".into(), headers, body_size: 2, ..EventHead::default() };
+        let checked =
+            engine.checker.check(Asked { endpoint: "shop", pinned: None, head: &head, body: b"{}" }, now_ms());
+        assert_eq!(checked.verdict(), Some("invalid"));
+        let event = NewEvent {
+            head,
+            body: Some(bytes::Bytes::from_static(b"{}")),
+            sha256: [0; 32],
+            origin: "captured",
+            parent: None,
+            project: "/p".into(),
+            relay: "embedded".into(),
+            endpoint: "shop".into(),
+            target: None,
+            state: State::Owed,
+            hand_over: HandOver::Awaited,
+            checked,
+            dedupe: false,
+        };
+        let (recorded, _) = engine.journal.write(move |c| record(c, &event, None)).await.unwrap();
+        endpoint.lanes().next().unwrap().push_owed(id, recorded.seq).await;
+        for _ in 0..2 {
+            let refused = async {
+                let (mut connection, _) = app.accept().await.unwrap();
+                let mut read = Vec::new();
+                while !read.ends_with(b"{}") {
+                    assert_ne!(connection.read_buf(&mut read).await.unwrap(), 0);
+                }
+                connection
+                    .write_all(b"HTTP/1.1 400 Bad\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                    .await
+                    .unwrap();
+            };
+            tokio::time::timeout(Duration::from_secs(20), refused).await.expect("the retry waits for the explanation");
+        }
+        assert!(activities.try_recv().is_err(), "nothing is said of it yet");
+        drop(turn);
+        assert!(matches!(activities.recv().await, Some(crate::activity::Activity::Attempt(_))));
+    }
+}

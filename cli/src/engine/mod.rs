@@ -59,8 +59,8 @@ pub struct Engine {
 
 #[derive(Default)]
 struct Counts {
-    running: AtomicU64,
-    waiting: AtomicU64,
+    running: Arc<AtomicU64>,
+    waiting: Arc<AtomicU64>,
     stopping: AtomicBool,
     came_while_away: AtomicU64,
 }
@@ -123,11 +123,11 @@ impl Engine {
         self.counts.stopping.load(Ordering::Acquire)
     }
 
-    fn begin(&self) -> Counted<'_> {
+    fn begin(&self) -> Counted {
         Counted::new(&self.counts.running)
     }
 
-    fn wait(&self) -> Counted<'_> {
+    fn wait(&self) -> Counted {
         Counted::new(&self.counts.waiting)
     }
 
@@ -147,16 +147,16 @@ impl Engine {
 }
 
 /// Counts something in for as long as it lives.
-struct Counted<'a>(&'a AtomicU64);
+struct Counted(Arc<AtomicU64>);
 
-impl<'a> Counted<'a> {
-    fn new(count: &'a AtomicU64) -> Self {
+impl Counted {
+    fn new(count: &Arc<AtomicU64>) -> Self {
         count.fetch_add(1, Ordering::AcqRel);
-        Self(count)
+        Self(count.clone())
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }

@@ -5,9 +5,10 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::owner;
+use crate::lookup::Lookup;
 
 /// One endpoint of a running `hook listen`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Listener {
     pub owner: String,
     pub pid: u32,
@@ -21,6 +22,8 @@ pub struct Listener {
     pub target: Option<String>,
     /// `connecting`, `live`, `reconnecting`.
     pub state: String,
+    /// Where it looks for secrets.
+    pub lookup: Lookup,
 }
 
 /// The name and port of a project's embedded relay.
@@ -33,8 +36,8 @@ pub struct Remembered {
 pub fn put(connection: &Connection, listener: &Listener) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO listeners (owner, pid, started_at, project, relay, endpoint, url, target, state)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT OR REPLACE INTO listeners (owner, pid, started_at, project, relay, endpoint, url, target, state, lookup)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             listener.owner,
@@ -45,7 +48,8 @@ pub fn put(connection: &Connection, listener: &Listener) -> rusqlite::Result<()>
             listener.endpoint,
             listener.url,
             listener.target,
-            listener.state
+            listener.state,
+            listener.lookup.to_text()
         ])
         .map(|_| ())
 }
@@ -65,7 +69,8 @@ pub fn remove(connection: &Connection, owner: &str) -> rusqlite::Result<()> {
 pub fn living(connection: &Connection, journal: &Path) -> rusqlite::Result<Vec<Listener>> {
     let all: Vec<Listener> = connection
         .prepare_cached(
-            "SELECT owner, pid, started_at, project, relay, endpoint, url, target, state FROM listeners ORDER BY started_at",
+            "SELECT owner, pid, started_at, project, relay, endpoint, url, target, state, lookup
+             FROM listeners ORDER BY started_at",
         )?
         .query_map([], read)?
         .collect::<rusqlite::Result<_>>()?;
@@ -87,6 +92,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Listener> {
         url: row.get(6)?,
         target: row.get(7)?,
         state: row.get(8)?,
+        lookup: Lookup::of_text(row.get_ref(9)?.as_str()?),
     })
 }
 

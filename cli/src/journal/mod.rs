@@ -40,7 +40,7 @@ pub use listeners::{
 };
 pub use owner::{Owner, is_alive as owner_is_alive};
 pub use parts::{put_attempt_part as attempt_part, put_event_part as event_part};
-pub use query::{Condition, EventRow, Order, Scope, UNDELIVERED, has_events};
+pub use query::{Condition, EventRow, Order, Scope, UNDELIVERED, has_events, last_answers};
 pub use retention::{KEEP_BYTES, KEEP_MS, Pruned, newest_and_trust, prune};
 pub use writer::{Commit, Write};
 

@@ -73,6 +73,17 @@ pub struct Condition {
 /// Narrows to the events that the app never got and still could.
 pub const UNDELIVERED: &str = "state NOT IN ('ended', 'captured') AND state IN ('undelivered', 'held', 'owed')";
 
+/// The statuses of the last answers to these events, of those that had one and it was whole.
+pub fn last_answers(connection: &Connection, seqs: &[u64]) -> rusqlite::Result<Vec<(u64, u16)>> {
+    let mut last = connection.prepare_cached("SELECT last_status FROM events WHERE seq = ?1 AND last_error IS NULL")?;
+    let mut found = Vec::new();
+    for seq in seqs {
+        let status: Option<Option<u16>> = last.query_row([seq], |row| row.get(0)).optional()?;
+        found.extend(status.flatten().map(|status| (*seq, status)));
+    }
+    Ok(found)
+}
+
 const FROM: &str = "FROM events JOIN contents USING (seq) LEFT JOIN signatures USING (seq)";
 /// Fewer events than this are gathered by an index and put in order; of more, enough are met soon on the way through all.
 const FEW: usize = 1000;
@@ -81,6 +92,11 @@ const COLUMNS: &str = "seq, id, origin, project, relay, endpoint, head, size, sh
     provider, event_type, provider_event_id, verdict, last_status, last_error, last_ms, attempts, received_at, signature, parent";
 
 impl EventRow {
+    /// Its provider never sends such a one again.
+    pub fn is_sent_once(&self) -> bool {
+        self.signature.as_ref().is_some_and(|s| s.once)
+    }
+
     pub fn by_seq(connection: &Connection, seq: u64) -> rusqlite::Result<Option<Self>> {
         let sql = format!("SELECT {COLUMNS}, {FIRST} {FROM} WHERE seq = ?1");
         connection.prepare_cached(&sql)?.query_row([seq], read).optional()

@@ -11,12 +11,13 @@ use crate::platform;
 
 /// What takes a file of format `i` to `i + 1`. Never changed, only added to; the last one's number is the format that this version
 /// writes. Newer files are refused.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("format/1.sql"),
     include_str!("format/2.sql"),
     include_str!("format/3.sql"),
     include_str!("format/4.sql"),
     include_str!("format/5.sql"),
+    include_str!("format/6.sql"),
 ];
 const FORMAT: i64 = MIGRATIONS.len() as i64;
 /// Several processes share the file; each commit is short.

@@ -19,13 +19,26 @@ pub struct Advice {
     pub fact: String,
     pub then: Option<String>,
     pub next: String,
+    /// The next step is one that can always be taken: whatever else is said about the event has a better one.
+    pub general: bool,
+}
+
+impl Advice {
+    pub fn new(fact: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { fact: fact.into(), then: None, next: next.into(), general: false }
+    }
+}
+
+/// The one thing to do about an event of which all this is said.
+pub fn next(all: &[Advice]) -> Option<&str> {
+    all.iter().find(|advice| !advice.general).or(all.first()).map(|advice| advice.next.as_str())
 }
 
 /// `None` for an answer that looks like success.
 pub fn on(row: &EventRow, attempt: &Attempt, body: &[u8], heard: Heard, judgement: &Judgement) -> Option<Advice> {
     let seq = row.seq;
     let then = || judgement.then.as_ref().map(|then| format!("{then}."));
-    let advice = |fact: String, next: String| Some(Advice { fact, then: then(), next });
+    let advice = |fact: String, next: String| Some(Advice { then: then(), ..Advice::new(fact, next) });
     let detail = attempt.detail.as_deref().unwrap_or("no answer");
     match attempt.error.as_deref() {
         None => {}
@@ -45,7 +58,7 @@ pub fn on(row: &EventRow, attempt: &Attempt, body: &[u8], heard: Heard, judgemen
                 _ => format!("start your app, then hook replay {seq}"),
             };
             let fact = format!("not delivered: {detail}. {then}").trim_end().to_owned();
-            return Some(Advice { fact, then: None, next });
+            return Some(Advice::new(fact, next));
         }
         Some("certificate") => {
             return advice(
@@ -73,15 +86,17 @@ pub fn on(row: &EventRow, attempt: &Attempt, body: &[u8], heard: Heard, judgemen
         }
         Some(_) => return advice(format!("{}.", sanitize(detail)), format!("hook show {seq}")),
     }
-    let (fact, next) = on_status(row, attempt, body, judgement)?;
-    advice(fact, next)
+    match on_status(row, attempt, body, judgement) {
+        Some((fact, next)) => advice(fact, next),
+        None => on_failure(row, attempt, body, judgement).map(|failure| Advice { then: then(), ..failure }),
+    }
 }
 
+/// The answers that have a meaning of their own.
 fn on_status(row: &EventRow, attempt: &Attempt, body: &[u8], judgement: &Judgement) -> Option<(String, String)> {
     let seq = row.seq;
     let status = attempt.status?;
     let path = path_of(&attempt.target);
-    let said = first_line(attempt, body);
     Some(match status {
         200..=299 => return None,
         301 | 302 | 303 | 307 | 308 => {
@@ -119,27 +134,28 @@ fn on_status(row: &EventRow, attempt: &Attempt, body: &[u8], judgement: &Judgeme
                 format!("add a parser for it, then hook replay {seq}"),
             )
         }
-        _ => match signature::on_refusal(row, attempt, body) {
-            Some(told) => told,
-            // Nobody else will send it again.
-            None if judgement.then.is_some() && judgement.sends_again == Some(false) => {
-                (answered(status, &said), format!("hook replay {seq}"))
-            }
-            None if status < 500 => (answered(status, &said), format!("hook show {seq}")),
-            None => (answered(status, &said), format!("fix, then hook replay {seq}")),
-        },
+        _ => return signature::on_refusal(row, attempt, body),
     })
+}
+
+/// Any other answer that is no success.
+fn on_failure(row: &EventRow, attempt: &Attempt, body: &[u8], judgement: &Judgement) -> Option<Advice> {
+    let (seq, status) = (row.seq, attempt.status.filter(|status| !(200..300).contains(status))?);
+    let next = match status {
+        // Nobody else will send it again.
+        _ if judgement.then.is_some() && judgement.sends_again == Some(false) => format!("hook replay {seq}"),
+        ..500 => format!("hook show {seq}"),
+        _ => format!("fix, then hook replay {seq}"),
+    };
+    Some(Advice { general: true, ..Advice::new(answered(status, &first_line(attempt, body)), next) })
 }
 
 /// What is said when the reply deadline passes. `limit` is when the provider gives up.
 pub fn slow(seq: u64, after: Duration, limit: Option<&str>, handshake: bool) -> Advice {
     let got = if handshake { "got hook's answer to its handshake" } else { "got 200 from hook" };
     let then = limit.map_or(format!("The sender {got}"), |limit| format!("{limit}; it {got}"));
-    Advice {
-        fact: format!("your app has not answered in {}. {then}, the attempt goes on.", text::span(after)),
-        then: None,
-        next: answer_first(seq),
-    }
+    let fact = format!("your app has not answered in {}. {then}, the attempt goes on.", text::span(after));
+    Advice::new(fact, answer_first(seq))
 }
 
 /// What is said of a handshake besides how its attempt ended.
@@ -185,7 +201,7 @@ pub fn on_handshake(row: &EventRow, what: &Handshake) -> Advice {
             format!("hook show {}", row.seq),
         ),
     };
-    Advice { fact, then: None, next }
+    Advice::new(fact, next)
 }
 
 /// What to do about an answer that looks like success, and is none to this sender. Of a slow one it was said before.

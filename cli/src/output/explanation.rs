@@ -10,6 +10,7 @@ use super::autopsy::{self, because, heading};
 use crate::autopsy::Seen;
 use crate::autopsy::app::{Cause, Fix};
 use crate::autopsy::framework::{self, Framework, Place};
+use crate::journal::Signing;
 use crate::sanitize::{sanitize, sanitize_block};
 use crate::ui::{Ink, Paint};
 
@@ -35,14 +36,17 @@ impl Told<'_> {
     /// What would mend it, when anything of a framework does.
     fn fix(&self) -> Fix {
         let causes = self.seen.map_or(&[][..], |seen| &seen.causes);
+        let verify = if self.told.finding.signature.fields { Fix::Fields } else { Fix::Bytes };
         if let Some(cause) = causes.iter().find(|cause| cause.fix != Fix::Nothing) {
-            return cause.fix;
+            return if cause.fix == Fix::Bytes { verify } else { cause.fix };
         }
+        // A clock is not mended by code.
+        let is_stale = causes.iter().any(|cause| cause.code == "stale");
         match self.told.finding.signature.reason.as_deref().unwrap_or_default() {
             reason if reason.starts_with("url_") => Fix::Proxy,
             "body_reformatted" | "form_reencoded" | "line_endings" | "trailing_newline" | "byte_order_mark"
-            | "charset" | "compression" | "content_type" | "body_wrapped" | "body_missing" => Fix::Bytes,
-            _ if self.asked.is_some() || self.is_valid_and_refused() => Fix::Bytes,
+            | "charset" | "compression" | "content_type" | "body_wrapped" | "body_missing" => verify,
+            _ if self.asked.is_some() || self.is_valid_and_refused() && !is_stale => verify,
             _ => Fix::Nothing,
         }
     }
@@ -55,6 +59,14 @@ impl Told<'_> {
         Some((path, &self.head.url, recipe))
     }
 
+    /// The URL for which the app verifies: what it got may have been signed anew for another than the sender called.
+    fn verified_url(&self) -> &str {
+        match self.seen.and_then(|seen| seen.attempt.signing.as_ref()) {
+            Some(Signing::AnewFor(url)) => url,
+            _ => &self.head.url,
+        }
+    }
+
     fn code(&self, framework: &Framework) -> Option<String> {
         let (path, url, recipe) = self.place()?;
         let scheme = self.told.finding.signature.scheme.as_deref();
@@ -63,6 +75,9 @@ impl Told<'_> {
             // Where the path differs too, no header that a proxy sets tells the app.
             Fix::Proxy if path_of(url) == path => Some(framework.proxy.clone()),
             Fix::Proxy => Some(framework.for_url(url)),
+            Fix::Fields => {
+                Some(framework.for_fields(Place { recipe, scheme, path: &path, public_url: self.verified_url() }))
+            }
             Fix::Csrf => framework.csrf_code(&path),
             Fix::Nothing => None,
         }
@@ -114,7 +129,7 @@ fn app(all: &Told<'_>, seen: &Seen) -> String {
     }
     if all.is_valid_and_refused() {
         lines.push("the signature is valid, but your app refused it".to_owned());
-    } else if seen.refused {
+    } else if seen.refused && matches!(all.told.finding.verdict(), "invalid" | "malformed" | "stale" | "unsigned") {
         lines.push("your app refused it, as it should".to_owned());
     }
     let (certain, usual): (Vec<&Cause>, Vec<&Cause>) = seen.causes.iter().partition(|cause| cause.certain);
@@ -124,6 +139,7 @@ fn app(all: &Told<'_>, seen: &Seen) -> String {
         let word = if all.len() == 1 { "most likely" } else { "usual causes" };
         lines.push(format!("{word}: {}", all.join(", or ")));
     }
+    lines.extend(seen.sender.iter().map(|line| sanitize(line).into_owned()));
     lines.iter().map(|line| format!("  {line}\n")).collect()
 }
 
@@ -138,6 +154,8 @@ fn fix(all: &Told<'_>, paint: Paint) -> Option<String> {
         return Some(format!("{title}\n{}\n", indented(&code)));
     }
     let title = match fix {
+        // The same in all of them, and the cause has said it.
+        Fix::Fields => return None,
         Fix::Proxy => "Fix: verify for the URL that the sender called",
         Fix::Csrf => "Fix: leave the route out of the check of forms",
         _ => "Fix: verify the bytes as they came",
@@ -193,6 +211,7 @@ pub fn json(all: &Told<'_>) -> Value {
     let fix = all.framework().and_then(|f| Some(json!({"framework": f.name, "code": all.code(f)?})));
     object.insert("app".into(), app.into());
     object.insert("causes".into(), causes.into());
+    object.insert("sender".into(), all.seen.map(|seen| seen.sender.clone()).unwrap_or_default().into());
     object.insert("fix".into(), fix.into());
     Value::Object(object)
 }

@@ -110,11 +110,11 @@ impl LineLog {
             }
             Activity::Attempt(tried) => self.attempt(tried),
             Activity::Slow { event, after, limit, handshake } => {
-                self.status(&format!("{}  #{}", text::clock(crate::platform::now_ms()), event.seq));
+                self.status(&row::name(event, crate::platform::now_ms(), self.ui.err));
                 self.advice(&advice::slow(event.seq, *after, limit.as_deref(), *handshake));
             }
             Activity::Handshake { event, what } => {
-                self.status(&format!("{}  #{}", text::clock(crate::platform::now_ms()), event.seq));
+                self.status(&row::name(event, crate::platform::now_ms(), self.ui.err));
                 self.advice(&advice::on_handshake(event, what));
             }
             Activity::SenderLeft { event } => {
@@ -176,33 +176,20 @@ impl LineLog {
             let body = self.take_body(row.seq);
             self.block(&detail::request(row, &body, self.extent(), self.ui.out));
         }
+        let mut said = Vec::new();
         if let Some(routes) = no_route {
             let path = if row.head.path.is_empty() { "/" } else { &row.head.path };
-            self.advice(&Advice {
-                fact: format!(
-                    "no target for {} (there are {}). The sender got 200; the event is kept.",
-                    sanitize(path),
-                    sanitize(routes)
-                ),
-                then: None,
-                // The event brings its own path.
-                next: format!("hook replay {} --to localhost:3000", row.seq),
-            });
+            let (path, routes) = (sanitize(path), sanitize(routes));
+            let fact = format!("no target for {path} (there are {routes}). The sender got 200; the event is kept.");
+            // The event brings its own path.
+            said.push(Advice::new(fact, format!("hook replay {} --to localhost:3000", row.seq)));
         }
         if row.state == State::Refused {
-            self.advice(&Advice {
-                fact: "its path leaves the target's own path. The sender got 400; the event is kept.".into(),
-                then: None,
-                next: format!("hook show {}", row.seq),
-            });
+            let fact = "its path leaves the target's own path. The sender got 400; the event is kept.";
+            said.push(Advice::new(fact, format!("hook show {}", row.seq)));
         }
-        self.note(row);
-    }
-
-    fn note(&mut self, row: &EventRow) {
-        for note in self.notes.on(row) {
-            self.advice(&note);
-        }
+        said.extend(self.notes.on(row));
+        self.tell(&said, None);
     }
 
     fn attempt(&mut self, tried: &Tried) {
@@ -226,30 +213,27 @@ impl LineLog {
             self.block(&detail::request(&tried.row, &request, self.extent(), self.ui.out));
             self.block(&detail::response(&tried.attempt, &tried.body, self.extent(), self.ui.out));
         }
-        if let Some(advice) = &advice
-            && self.is_said(&advice.fact, tried.row.seq, tried.attempt.status)
-        {
-            self.advice(advice);
-        }
-        // One thing to do is said once.
-        let next = advice.map(|advice| advice.next);
-        for note in self.notes.on(&tried.row).iter().filter(|note| next.as_ref() != Some(&note.next)) {
-            self.advice(note);
-        }
-        if let Some(next) = advice::on_warning(tried.row.seq, &tried.attempt, tried.heard, judgement) {
-            self.next(&next);
-        }
+        let failure = advice.filter(|advice| self.is_said(&advice.fact, tried.row.seq, tried.attempt.status));
+        // What is to be done about it is said once.
+        let done = failure.as_ref().map(|failure| failure.next.clone());
+        let notes = self.notes.on(&tried.row).into_iter().filter(|note| done.as_ref() != Some(&note.next));
+        let said: Vec<Advice> = failure.into_iter().chain(notes).collect();
+        self.tell(&said, advice::on_warning(tried.row.seq, &tried.attempt, tried.heard, judgement));
     }
 
     fn advice(&self, advice: &Advice) {
-        let paint = self.ui.err;
-        for fact in advice.fact.lines() {
-            self.status(&format!("          {} {fact}", paint.sign("│")));
+        self.tell(std::slice::from_ref(advice), None);
+    }
+
+    /// All facts, and one thing to do.
+    fn tell(&self, said: &[Advice], first: Option<String>) {
+        let bar = self.ui.err.sign("│");
+        for fact in said.iter().flat_map(|advice| advice.fact.lines().chain(advice.then.as_deref())) {
+            self.status(&format!("          {bar} {fact}"));
         }
-        if let Some(then) = &advice.then {
-            self.status(&format!("          {} {then}", paint.sign("│")));
+        if let Some(next) = first.as_deref().or(advice::next(said)) {
+            self.next(next);
         }
-        self.next(&advice.next);
     }
 
     fn next(&self, next: &str) {

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::autopsy::probe::{Inferred, Tried};
+use crate::autopsy::infer::Inferred;
+use crate::autopsy::probe::{Got, Tried};
 use crate::journal::EventRow;
 use crate::sanitize::sanitize;
 use crate::text::rfc3339;
@@ -23,12 +24,13 @@ pub fn text(told: &Told<'_>, paint: Paint) -> String {
     let mut out = format!("{count} versions of #{} were sent to {}\n\n", told.row.seq, sanitize(told.target));
     for tried in told.tried {
         let status = tried.status.map_or_else(|| "---".to_owned(), |status| status.to_string());
-        let (ink, word) = match (&tried.error, tried.accepted()) {
+        let (ink, word) = match (&tried.error, tried.got) {
             (Some(error), _) => (Ink::Warn, sanitize(error).into_owned()),
-            (None, true) => (Ink::Good, "accepted".to_owned()),
-            (None, false) => (Ink::Bad, "refused".to_owned()),
+            (None, Got::Accepted) => (Ink::Good, "accepted".to_owned()),
+            (None, Got::Refused) => (Ink::Bad, "refused".to_owned()),
+            (None, Got::Other(_) | Got::NoAnswer) => (Ink::Bad, "failed".to_owned()),
         };
-        let _ = writeln!(out, "  {:<36}  {status}  {}", tried.what.says(), paint.ink(ink, word));
+        let _ = writeln!(out, "  {:<52}  {status}  {}", tried.what.says(), paint.ink(ink, word));
     }
     let _ = write!(out, "\n{}.", sanitize(&told.inferred.says));
     if let Some(next) = told.inferred.next {
@@ -39,7 +41,7 @@ pub fn text(told: &Told<'_>, paint: Paint) -> String {
 
 pub fn json(told: &Told<'_>) -> Value {
     let tries = told.tried.iter().map(|t| {
-        json!({"version": t.what.word(), "text": t.what.says(), "status": t.status, "error": t.error, "ms": t.ms, "accepted": t.accepted()})
+        json!({"version": t.what.word(), "text": t.what.says(), "status": t.status, "error": t.error, "ms": t.ms, "accepted": t.got == Got::Accepted})
     });
     json!({
         "v": 1,

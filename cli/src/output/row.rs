@@ -75,6 +75,12 @@ fn line(row: &EventRow, at: u64, status: &str, took: &str, word: &str, paint: Pa
     format!("{}  {seq:<4} {status}{took:>9}  {word}{}", paint.ink(Ink::Dim, text::clock(at)), what(row, paint))
 }
 
+/// `14:02:11  #1   ✓  slack  app_mention`: which event is spoken of.
+pub fn name(row: &EventRow, at: u64, paint: Paint) -> String {
+    let seq = format!("#{}", row.seq);
+    format!("{}  {seq:<4} {}", paint.ink(Ink::Dim, text::clock(at)), what(row, paint))
+}
+
 /// Who sent it and what it is about; method and path where that is not known.
 fn what(row: &EventRow, paint: Paint) -> String {
     let path = crate::subject::path(&row.head);

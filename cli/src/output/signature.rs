@@ -142,7 +142,7 @@ impl Notes {
         let mut note = |kind: &'static str, fact: String, next: String| {
             let whose = if kind == "unsigned" { String::new() } else { provider.clone() };
             if self.0.insert((kind, whose)) {
-                found.push(Advice { fact, then: None, next });
+                found.push(Advice::new(fact, next));
             }
         };
         let seq = row.seq;

@@ -12,6 +12,8 @@ use super::live::LiveKeys;
 use super::secrets::Store;
 use super::{Change, Given, Providers, Secret, Secrets};
 use crate::failure::Failure;
+use crate::journal::Listener;
+use crate::lookup::Lookup;
 use crate::signature::{Checked, Signature};
 
 /// Everything that is known, for as long as a command runs.
@@ -102,6 +104,16 @@ impl Checker {
     pub fn refresh(&self) -> Vec<Change> {
         let is_usual = |name: &str| self.providers.catalog().iter().any(|r| r.secret.env.iter().any(|v| v == name));
         self.change(|secrets| secrets.refresh(is_usual))
+    }
+
+    /// Where this process looks for the secrets of an endpoint.
+    pub fn lookup(&self, endpoint: &str) -> Lookup {
+        self.secrets().lookup(endpoint, self.providers.catalog().iter().flat_map(|r| &r.secret.env))
+    }
+
+    /// From now on secrets are found where a `hook listen` finds those of its endpoint.
+    pub fn also_look(&self, listener: &Listener) {
+        self.change(|secrets| secrets.also_look(&listener.endpoint, &listener.lookup));
     }
 
     /// What is known now; it stays so for who holds it.
@@ -234,14 +246,17 @@ impl Case<'_> {
             reason: None,
             next: None,
             covers: matched.then(|| covers.to_owned()),
+            fields: self.recipe.and_then(|r| r.signature(verdict.scheme.as_deref())).is_some_and(|s| s.fields),
             scheme: verdict.scheme.clone().or(algorithm),
             secret: secret.map(Secret::shown),
             source: secret.map(|s| s.source.to_string()),
+            place: secret.and_then(|s| s.source.place()),
             age_ms: verdict.age_ms,
             clock_warning: verdict.clock_warning.clone(),
             delivery_id: self.event.delivery.clone(),
             live: self.event.live,
             question: false,
+            once: self.event.once,
             also: self.also.iter().map(|r| r.slug.clone()).collect(),
             needs: verdict.needs.as_ref().filter(|key| key.is_public).map(|key| key.url.clone()),
             tokens: self.recipe.map(Recipe::token_places).unwrap_or_default(),

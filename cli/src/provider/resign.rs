@@ -25,6 +25,8 @@ pub enum Rule {
     Edited(Option<Secret>),
     /// `--resign`.
     Always,
+    /// To see which secret an app holds: this one, whoever made the original.
+    With(Secret),
 }
 
 /// Where an event goes.
@@ -116,9 +118,14 @@ impl Look<'_> {
             }
             Rule::Again => made_by(&now).or_else(|| made_by(&came(self.now_ms))),
             Rule::Edited(secret) => self.place_of(secret.as_ref()),
+            Rule::With(_) => None,
             Rule::Always => made_by(&now).or_else(|| made_by(&came(self.now_ms))).or_else(|| self.place_of(None)),
         };
         let was = self.was(&now, &came(self.head.received_at));
+        let by = match rule {
+            Rule::With(secret) => Some(secret),
+            _ => by.and_then(|by| self.case.secrets.get(by)),
+        };
         match (by, rule) {
             (Some(by), _) => match self.signed(by, was) {
                 Ok(resigned) => Decision::Resigned(Box::new(resigned)),
@@ -128,7 +135,7 @@ impl Look<'_> {
             (None, Rule::Itself) => Decision::AsItCame,
             (None, Rule::Again) => self.will_be_refused(&now).map_or(Decision::AsItCame, Decision::Problem),
             (None, Rule::Edited(_)) if was == State::Unsigned || !self.recipe.is_verifiable() => Decision::AsItCame,
-            (None, Rule::Edited(_) | Rule::Always) => Decision::Problem(self.no_secret(rule)),
+            (None, Rule::Edited(_) | Rule::Always | Rule::With(_)) => Decision::Problem(self.no_secret(rule)),
         }
     }
 
@@ -148,8 +155,7 @@ impl Look<'_> {
         it.or((!self.case.secrets.is_empty()).then_some(0))
     }
 
-    fn signed(&self, by: usize, was: State) -> Result<Resigned, CannotSign> {
-        let secret = self.case.secrets.get(by).ok_or(CannotSign::NoSecret)?;
+    fn signed(&self, secret: &Secret, was: State) -> Result<Resigned, CannotSign> {
         let signed = self.sign_with(secret.as_known(), self.now_ms)?;
         let signing = if self.url_counts() { Signing::AnewFor(self.to.url.to_owned()) } else { Signing::Anew };
         let with = format!("{} {}", secret.label, secret.shown());

@@ -2,6 +2,7 @@
 
 mod change;
 mod env_file;
+mod lookup;
 mod store;
 
 use std::borrow::Cow;

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use hook_providers::{Fact, Outcome, Recipe};
+use hook_providers::{Fact, Outcome, Recipe, Retries};
 
 use crate::activity::Heard;
 use crate::journal::{Attempt, EventRow};
+use crate::mark;
 use crate::sanitize::sanitize;
 use crate::text;
 
@@ -47,13 +48,38 @@ pub fn gives_up(recipe: Option<&Recipe>) -> Option<String> {
     Some(format!("{} gives up after {}{}", recipe.slug, text::span(limit.value), hedge(limit.confirmed)))
 }
 
-/// Judges an attempt. Only those whose sender waits for the answer, or did, are any business of the sender.
+/// The sender of one event, as far as it is known.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    recipe: &'a Recipe,
+    /// It is never sent again, whatever the answer.
+    once: bool,
+}
+
+/// Judges an attempt at an event. Only those whose sender waits for the answer, or did, are any business of the sender.
 pub fn judge(recipe: Option<&Recipe>, row: &EventRow, attempt: &Attempt, heard: Heard) -> Judgement {
+    let judgement = match recipe.filter(|_| row.is_question()) {
+        Some(recipe) => judge_question(recipe, attempt, heard),
+        None => as_its_provider(recipe, row.is_sent_once(), attempt, heard),
+    };
+    if !mark::is_made(&row.head) {
+        return judgement;
+    }
+    // The answer is judged all the same: it is what the provider would take it for.
+    let then = match heard {
+        // What hook answered is told.
+        Heard::Handshake(_) => judgement.then,
+        _ => judgement.then.map(|_| "hook trigger made it, so nobody sends it again".to_owned()),
+    };
+    let warning = judgement.warning.map(|w| w.replace(" and sends again", "").replace(" and does not send again", ""));
+    let sends_again = judgement.sends_again.map(|_| false);
+    Judgement { then, warning, sends_again, ..judgement }
+}
+
+/// `once`: the event is of a kind that is never sent again.
+fn as_its_provider(recipe: Option<&Recipe>, once: bool, attempt: &Attempt, heard: Heard) -> Judgement {
     if attempt.kind == "replay" || attempt.kind == "edit" {
         return Judgement::default();
-    }
-    if let Some(recipe) = recipe.filter(|_| row.is_question()) {
-        return judge_question(recipe, attempt, heard);
     }
     let live = attempt.kind == "live";
     let got = match heard {
@@ -67,26 +93,26 @@ pub fn judge(recipe: Option<&Recipe>, row: &EventRow, attempt: &Attempt, heard: 
             (heard == Heard::BadGateway).then(|| "The sender got 502; whether it tries again is not known".into());
         return Judgement { then, ..Judgement::default() };
     };
-    let took = attempt.ms.map(Duration::from_millis).unwrap_or_default();
-    let late = live && recipe.sender.time_limit.as_ref().is_some_and(|limit| took > limit.value);
+    let of = Of { recipe, once };
+    let late = live && is_late(recipe, attempt);
     let outcome = if late { Some(Outcome::Timeout) } else { got };
     let success = outcome.and_then(|outcome| success(recipe, outcome));
     let sends_again = match success {
         Some(true) => Some(false),
-        _ => outcome.and_then(|outcome| sends_again(recipe, outcome)),
+        _ => outcome.and_then(|outcome| of.sends_again(outcome)),
     };
     let answered = attempt.status.filter(|_| live);
     let takes = answered.filter(|status| !late && (200..300).contains(status)).and_then(|status| takes(recipe, status));
     let warning = match (&takes, answered) {
-        (_, Some(_)) if late => too_late(recipe),
-        (Some(statuses), Some(status)) => Some(not_taken(recipe, statuses, status)),
+        (_, Some(_)) if late => of.too_late(),
+        (Some(statuses), Some(status)) => Some(of.not_taken(statuses, status)),
         _ => None,
     };
     let then = match (heard, got) {
         _ if late && attempt.status.is_some() || success == Some(true) => None,
         (Heard::Queued, _) if !is_good(attempt) => then_queued(recipe),
-        (Heard::App, Some(got)) if !is_good(attempt) => Some(then_got(recipe, got, "")),
-        (Heard::BadGateway, Some(got)) => Some(then_got(recipe, got, " got 502")),
+        (Heard::App, Some(got)) if !is_good(attempt) => Some(of.then_got(got, "")),
+        (Heard::BadGateway, Some(got)) => Some(of.then_got(got, " got 502")),
         _ => None,
     };
     let redirects = attempt.status.filter(|status| (300..400).contains(status)).and_then(|_| redirects(recipe));
@@ -95,6 +121,9 @@ pub fn judge(recipe: Option<&Recipe>, row: &EventRow, attempt: &Attempt, heard: 
 
 /// A question is asked until it is answered, or not again; what is known of retries is about events.
 fn judge_question(recipe: &Recipe, attempt: &Attempt, heard: Heard) -> Judgement {
+    if attempt.kind == "replay" || attempt.kind == "edit" {
+        return Judgement::default();
+    }
     let name = &recipe.slug;
     let got = match heard {
         Heard::App => attempt.status,
@@ -127,63 +156,115 @@ fn success(recipe: &Recipe, outcome: Outcome) -> Option<bool> {
     }
 }
 
-/// Recipes list failures that are retried. Of a 2xx that is none to its provider, and of statuses that no list has, they say nothing.
-fn sends_again(recipe: &Recipe, outcome: Outcome) -> Option<bool> {
-    let again = recipe.sender.sends_again(outcome)?;
-    let never = recipe.sender.retries.as_ref().is_some_and(|fact| fact.value.says == "never");
-    let listed = !matches!(outcome, Outcome::Status(status) if !(300..600).contains(&status));
-    (again || never || listed).then_some(again)
+impl Of<'_> {
+    /// Recipes list failures that are retried. Of a 2xx that is none to its provider, and of statuses that no list has, they say nothing.
+    fn sends_again(self, outcome: Outcome) -> Option<bool> {
+        let sender = &self.recipe.sender;
+        if self.once {
+            return Some(false);
+        }
+        let again = sender.sends_again(outcome)?;
+        let never = sender.retries.as_ref().is_some_and(|fact| fact.value.says == "never");
+        let listed = !matches!(outcome, Outcome::Status(status) if !(300..600).contains(&status));
+        (again || never || listed).then_some(again)
+    }
+
+    fn not_taken(self, statuses: &str, status: u16) -> String {
+        let confirmed = self.recipe.sender.success.as_ref().is_some_and(|fact| fact.confirmed);
+        self.and_then(&format!("takes only {statuses} as received"), confirmed, Outcome::Status(status))
+    }
+
+    fn too_late(self) -> Option<String> {
+        let limit = self.recipe.sender.time_limit.as_ref()?;
+        let what = format!("gives up at {}", text::span(limit.value));
+        Some(self.and_then(&what, limit.confirmed, Outcome::Timeout))
+    }
+
+    /// What a provider does, and whether it sends again.
+    fn and_then(self, what: &str, confirmed: bool, outcome: Outcome) -> String {
+        let (again, sure) = match (&self.recipe.sender.retries, self.sends_again(outcome)) {
+            (Some(retries), Some(true)) => (" and sends again", retries.confirmed),
+            (Some(retries), Some(false)) => (" and does not send again", retries.confirmed),
+            _ => ("", true),
+        };
+        format!("{} {what}{again}{}", self.recipe.slug, hedge(confirmed && sure))
+    }
+
+    /// What it does after this answer. `before` is what else is said of it.
+    fn then_got(self, got: Outcome, before: &str) -> String {
+        let name = &self.recipe.slug;
+        let and = if before.is_empty() { "" } else { " and" };
+        match self.recipe.sender.retries.as_ref().zip(self.sends_again(got)) {
+            Some((retries, again)) => format!(
+                "{name}{before}{and} {}",
+                self.again_words(retries, again, Some(got).filter(|_| before.is_empty()))
+            ),
+            None if before.is_empty() => format!("whether {name} tries again is not known"),
+            None => format!("{name}{before}; whether it tries again is not known"),
+        }
+    }
+
+    /// `got` where it has not been said.
+    fn again_words(self, retries: &Fact<Retries>, again: bool, got: Option<Outcome>) -> String {
+        let says = sanitize(&retries.value.says);
+        let hedge = hedge(retries.confirmed);
+        match (again, got) {
+            (true, _) => format!("will send it again {says}{hedge}"),
+            (false, Some(Outcome::Status(status))) if says != "never" && !self.once => {
+                format!("will not send it again after {status}{hedge}")
+            }
+            (false, _) => format!("will not send it again{hedge}"),
+        }
+    }
+}
+
+/// What the sender does with an app that answers as in this attempt, of whatever kind: when it gives up, if that was sooner, and
+/// what follows a failure.
+pub fn ways(recipe: &Recipe, once: bool, attempt: &Attempt) -> Vec<String> {
+    let late = is_late(recipe, attempt);
+    let slow = attempt.ms.map(Duration::from_millis).filter(|_| late).zip(gives_up(Some(recipe)));
+    let slow = slow
+        .map(|(took, limit)| format!("{limit}; your app took {}: answer first, work later (queue)", text::span(took)));
+    let (outcome, got) = match (late, attempt.status, attempt.error.as_deref()) {
+        (true, ..) | (_, None, Some("timeout")) => (Outcome::Timeout, "without an answer in time".to_owned()),
+        (_, Some(status), None) => (Outcome::Status(status), format!("after {status}")),
+        (_, _, Some(_)) => (Outcome::Status(502), "after hook's 502".to_owned()),
+        (_, None, None) => return Vec::new(),
+    };
+    let other = attempt.status.filter(|status| !late && (200..300).contains(status)).and_then(|s| takes(recipe, s));
+    let other = other.map(|statuses| format!("{} takes only {statuses} as received", recipe.slug));
+    let is_failure = late || !is_good(attempt) || other.is_some();
+    let after = is_failure.then(|| Of { recipe, once }.after(outcome, &got));
+    slow.into_iter().chain(other).chain(after).collect()
+}
+
+impl Of<'_> {
+    /// `after 400 stripe sends an event again for up to 3 days`
+    fn after(self, outcome: Outcome, got: &str) -> String {
+        let name = &self.recipe.slug;
+        let known = self.recipe.sender.retries.as_ref().zip(self.sends_again(outcome));
+        let Some((retries, again)) = known else {
+            return format!("whether {name} sends an event again {got} is not known");
+        };
+        let (says, hedge) = (sanitize(&retries.value.says), hedge(retries.confirmed));
+        match &retries.value.once {
+            _ if again => format!("{got} {name} sends an event again {says}{hedge}"),
+            Some(what) if self.once => format!("{name} never sends {} again{hedge}", sanitize(what)),
+            _ if says == "never" => format!("{name} never sends an event again{hedge}"),
+            _ => format!("{got} {name} does not send an event again{hedge}"),
+        }
+    }
+}
+
+fn is_late(recipe: &Recipe, attempt: &Attempt) -> bool {
+    let took = attempt.ms.map(Duration::from_millis).unwrap_or_default();
+    recipe.sender.time_limit.as_ref().is_some_and(|limit| took > limit.value)
 }
 
 /// What it takes as received, when this 2xx is not among it.
 fn takes(recipe: &Recipe, status: u16) -> Option<String> {
     let fact = recipe.sender.success.as_ref().filter(|_| recipe.sender.is_success(status) == Some(false))?;
     Some(fact.value.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "))
-}
-
-fn not_taken(recipe: &Recipe, statuses: &str, status: u16) -> String {
-    let confirmed = recipe.sender.success.as_ref().is_some_and(|fact| fact.confirmed);
-    and_then(recipe, &format!("takes only {statuses} as received"), confirmed, Outcome::Status(status))
-}
-
-fn too_late(recipe: &Recipe) -> Option<String> {
-    let limit = recipe.sender.time_limit.as_ref()?;
-    let what = format!("gives up at {}", text::span(limit.value));
-    Some(and_then(recipe, &what, limit.confirmed, Outcome::Timeout))
-}
-
-/// What a provider does, and whether it sends again.
-fn and_then(recipe: &Recipe, what: &str, confirmed: bool, outcome: Outcome) -> String {
-    let (again, sure) = match (&recipe.sender.retries, sends_again(recipe, outcome)) {
-        (Some(retries), Some(true)) => (" and sends again", retries.confirmed),
-        (Some(retries), Some(false)) => (" and does not send again", retries.confirmed),
-        _ => ("", true),
-    };
-    format!("{} {what}{again}{}", recipe.slug, hedge(confirmed && sure))
-}
-
-/// What it does after this answer. `before` is what else is said of it.
-fn then_got(recipe: &Recipe, got: Outcome, before: &str) -> String {
-    let name = &recipe.slug;
-    let and = if before.is_empty() { "" } else { " and" };
-    let known = recipe.sender.retries.as_ref().zip(sends_again(recipe, got));
-    match known {
-        Some((retries, again)) => format!("{name}{before}{and} {}", again_words(retries, again, got)),
-        None if before.is_empty() => format!("whether {name} tries again is not known"),
-        None => format!("{name}{before}; whether it tries again is not known"),
-    }
-}
-
-fn again_words(retries: &Fact<hook_providers::Retries>, again: bool, got: Outcome) -> String {
-    let says = sanitize(&retries.value.says);
-    let hedge = hedge(retries.confirmed);
-    match (again, got) {
-        // The phrase is about several kinds of events, and some of them are not sent again.
-        (true, _) if says.contains("never") => format!("may send it again: {says}{hedge}"),
-        (true, _) => format!("will send it again {says}{hedge}"),
-        (false, Outcome::Status(status)) if says != "never" => format!("will not send it again after {status}{hedge}"),
-        (false, _) => format!("will not send it again{hedge}"),
-    }
 }
 
 /// It has a 2xx of hook's own, so what the app says now does not reach it.

@@ -29,15 +29,22 @@ pub fn rewritings(request: &Request<'_>) -> Vec<Rewriting> {
             index_keys_first: false,
             ..Style::default()
         };
+        let compact = Style { comma: ",", colon: ":", ..python };
+        let php = Style { ascii: true, slash: true, index_keys_first: false, ..Style::default() };
+        // Those that handlers use most come first.
         let styles = [
             ("JSON.stringify", Style::default()),
-            ("JSON.stringify with 2 spaces", Style { colon: ": ", indent: Some(2), ..Style::default() }),
             ("json.dumps of Python", python),
-            ("json.dumps of Python without escapes", Style { ascii: false, ..python }),
-            ("json.dumps of Python, compact", Style { comma: ",", colon: ":", ascii: false, ..python }),
-            ("json_encode of PHP", Style { ascii: true, slash: true, index_keys_first: false, ..Style::default() }),
+            ("compact json.dumps of Python", compact),
+            ("json_encode of PHP", php),
             ("json.Marshal of Go", Style { html: true, sorted: true, ..Style::default() }),
             ("to_json of Rails", Style { html: true, index_keys_first: false, ..Style::default() }),
+            ("sorted json.dumps of Python", Style { sorted: true, ..python }),
+            ("JSON.stringify with 2 spaces", Style { colon: ": ", indent: Some(2), ..Style::default() }),
+            ("compact, sorted json.dumps of Python", Style { sorted: true, ..compact }),
+            ("json.dumps of Python without escapes", Style { ascii: false, ..python }),
+            ("compact json.dumps of Python without escapes", Style { ascii: false, ..compact }),
+            ("json_encode of PHP with plain slashes", Style { slash: false, ..php }),
         ];
         for (by, style) in styles {
             if let Some(text) = json::write(value, style) {
@@ -65,6 +72,9 @@ mod tests {
         let text = |name| by(name).and_then(|body| String::from_utf8(body).ok());
         assert_eq!(text("JSON.stringify").as_deref(), Some(r#"{"b":1,"a":"é/<"}"#));
         assert_eq!(text("json.dumps of Python").as_deref(), Some(r#"{"b": 1.0, "a": "\u00e9/<"}"#));
+        assert_eq!(text("compact json.dumps of Python").as_deref(), Some(r#"{"b":1.0,"a":"\u00e9/<"}"#));
+        assert_eq!(text("sorted json.dumps of Python").as_deref(), Some(r#"{"a": "\u00e9/<", "b": 1.0}"#));
+        assert_eq!(text("json_encode of PHP").as_deref(), Some(r#"{"b":1,"a":"\u00e9\/<"}"#));
         assert_eq!(text("json.Marshal of Go").as_deref(), Some(r#"{"a":"é/\u003c","b":1}"#));
         assert_eq!(by("json.dumps of Python without escapes"), None, "it is the body itself");
     }

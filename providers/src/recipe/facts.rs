@@ -40,6 +40,8 @@ pub struct Retries {
     pub on: Vec<Failure>,
     /// The answers among those that end the retries.
     pub except: Vec<StatusClass>,
+    /// What is never sent again, whatever the answer: `slash commands`. An [`Event`](crate::Event) says whether it is one.
+    pub once: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +72,8 @@ pub struct SignatureFacts {
     /// How old the signed time may be; `None` when there is none, or nobody looks.
     pub tolerance: Option<Duration>,
     pub covers: Covers,
+    /// Fields of the body are signed and not its bytes, so that it may be parsed first.
+    pub fields: bool,
     /// The URL is part of what is signed.
     pub url: bool,
     /// A published key has to be fetched to check it.
@@ -226,7 +230,7 @@ mod tests {
         let sender = Sender {
             success: Some(fact(vec![StatusClass::One(200), StatusClass::One(204)])),
             retries: Some(Fact {
-                value: Retries { says: "3 times".into(), after: vec![], on, except },
+                value: Retries { says: "3 times".into(), after: vec![], on, except, once: None },
                 source: String::new(),
                 confirmed: true,
             }),

@@ -52,6 +52,10 @@ pub(crate) enum Filter {
     Lower,
 }
 
+const NAMES: &str = "sha1, sha256, sha384, sha512, hmac-sha1, hmac-sha256, hmac-sha384, hmac-sha512, hex, base64, base64url, \
+    crc32, nfkd, json, json_compact, escape_unicode, gunzip, sort_concat, sort_unique_concat, no_port, default_port, \
+    plivo_url, hubspot_url, contentful_path, header_list, lower";
+
 impl Filter {
     pub(crate) fn parse(name: &str) -> Result<Self, String> {
         let name = name.trim();
@@ -80,7 +84,7 @@ impl Filter {
             "contentful_path" => Filter::ContentfulPath,
             "header_list" => Filter::HeaderList,
             "lower" => Filter::Lower,
-            _ => return Err(format!("\"{name}\" is not a filter")),
+            _ => return Err(format!("\"{name}\" is not a filter: those are {NAMES}")),
         })
     }
 

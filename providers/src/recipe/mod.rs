@@ -9,6 +9,7 @@ pub(crate) mod selector;
 pub(crate) mod signature;
 pub(crate) mod template;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 pub use facts::{BodyMac, Fact, Failure, Param, Retries, SecretFacts, Sender, Setup, SignatureFacts, StatusClass};
@@ -47,11 +48,15 @@ pub struct Recipe {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EventPlaces {
     pub(crate) kind: Vec<Selector>,
+    /// What kinds are called that the provider writes as a number.
+    pub(crate) names: BTreeMap<String, String>,
     pub(crate) action: Vec<Selector>,
-    pub(crate) id: Vec<Selector>,
+    pub(crate) id: Vec<Template>,
     pub(crate) delivery: Vec<Selector>,
     pub(crate) retry: Vec<Selector>,
     pub(crate) live: Option<Condition>,
+    /// Holds for those that are never sent again, whatever the answer.
+    pub(crate) once: Option<Condition>,
 }
 
 /// A question that a provider asks an endpoint, and its answer.
@@ -88,20 +93,18 @@ pub(crate) struct Respond {
     pub(crate) body: Template,
 }
 
-/// Why a recipe cannot be used. Its `Display` names the line, what is wrong, and what to do.
+/// Why a recipe cannot be used. Its `Display` names the line, what is wrong, and what could stand there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct RecipeError {
     /// From 1.
     pub line: usize,
-    /// What is wrong there, as a fragment.
+    /// What is wrong there and what could stand there, as a fragment.
     pub problem: String,
-    /// One thing to do next.
-    pub next: String,
 }
 
 impl fmt::Display for RecipeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}; {}", self.line, self.problem, self.next)
+        write!(f, "line {}: {}", self.line, self.problem)
     }
 }
 
@@ -117,6 +120,12 @@ impl Recipe {
     /// How it signs, one for each form that it has.
     pub fn signatures(&self) -> impl Iterator<Item = SignatureFacts> {
         self.schemes.iter().map(Scheme::facts)
+    }
+
+    /// The form of signature of that name; the first without one.
+    pub fn signature(&self, id: Option<&str>) -> Option<SignatureFacts> {
+        let named = self.schemes.iter().find(|scheme| id.is_some() && scheme.id.as_deref() == id);
+        named.or(self.schemes.first()).map(Scheme::facts)
     }
 
     /// The header fields by which it is recognised, as a person would write them.

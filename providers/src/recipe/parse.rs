@@ -28,6 +28,9 @@ pub(super) fn recipe(slug: &str, text: &str) -> Result<Recipe, RecipeError> {
     };
     let event = raw.event.unwrap_or_default();
     let live = event.live.as_ref().map(|live| source.one(live, Condition::parse)).transpose()?;
+    let retries = raw.sender.as_ref().and_then(|sender| sender.retries.as_ref());
+    let once = retries.and_then(|retries| retries.once.as_ref());
+    let once = once.map(|once| source.one(&once.when, Condition::parse)).transpose()?;
     let secret = raw.secret.unwrap_or_default();
     let setup = raw.setup.unwrap_or_default();
     Ok(Recipe {
@@ -48,11 +51,13 @@ pub(super) fn recipe(slug: &str, text: &str) -> Result<Recipe, RecipeError> {
         matches: raw.matches.iter().map(|many| source.each(many, Condition::parse)).collect::<Result<_, _>>()?,
         event: EventPlaces {
             kind: places(&event.kind)?,
+            names: event.names,
             action: places(&event.action)?,
-            id: places(&event.id)?,
+            id: event.id.as_ref().map_or(Ok(Vec::new()), |many| source.each(many, id))?,
             delivery: places(&event.delivery)?,
             retry: places(&event.retry)?,
             live,
+            once,
         },
         schemes: raw.scheme.into_iter().map(|s| scheme::form::scheme(&source, s)).collect::<Result<_, _>>()?,
         handshakes: raw
@@ -80,6 +85,11 @@ pub(super) fn recipe(slug: &str, text: &str) -> Result<Recipe, RecipeError> {
             })
             .collect::<Result<_, _>>()?,
     })
+}
+
+/// A place, or several of them in a template.
+fn id(text: &str) -> Result<Template, String> {
+    if text.contains('{') { Template::parse(text) } else { Selector::parse(text).map(Template::of) }
 }
 
 fn fetch(source: &Source<'_>, raw: RawFetch) -> Result<FetchForm, RecipeError> {
@@ -140,7 +150,8 @@ fn sender(source: &Source<'_>, raw: RawSender) -> Result<Sender, RecipeError> {
                 let after = f.after.map_or(Ok(Vec::new()), |a| source.each(&a, wait))?;
                 let on = f.on.map_or(Ok(Vec::new()), |on| source.each(&on, failure))?;
                 let except = f.except.map_or(Ok(Vec::new()), |except| source.each(&except, status))?;
-                let retries = Retries { says: f.is, after, on, except };
+                let once = f.once.map(|once| once.what);
+                let retries = Retries { says: f.is, after, on, except, once };
                 Ok(Fact { value: retries, source: f.source, confirmed: f.confirmed })
             })
             .transpose()?,
@@ -174,7 +185,7 @@ impl Source<'_> {
 
     pub(crate) fn error(&self, at: usize, problem: String) -> RecipeError {
         let line = self.text.as_bytes().iter().take(at).filter(|b| **b == b'\n').count() + 1;
-        RecipeError { line, problem, next: "see docs/adding-a-provider.md for what can stand here".to_owned() }
+        RecipeError { line, problem }
     }
 
     fn bad_toml(&self, error: &toml::de::Error) -> RecipeError {
@@ -242,6 +253,8 @@ struct RawRecipe {
 struct RawEvent {
     #[serde(rename = "type")]
     kind: Option<Spanned<Many>>,
+    #[serde(default)]
+    names: BTreeMap<String, String>,
     action: Option<Spanned<Many>>,
     id: Option<Spanned<Many>>,
     delivery: Option<Spanned<Many>>,
@@ -304,9 +317,17 @@ struct RawRetries {
     after: Option<Spanned<Many>>,
     on: Option<Spanned<Many>>,
     except: Option<Spanned<Many>>,
+    once: Option<RawOnce>,
     source: String,
     #[serde(default)]
     confirmed: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOnce {
+    what: String,
+    when: Spanned<String>,
 }
 
 #[derive(Deserialize)]

@@ -46,6 +46,11 @@ pub(crate) enum Selector {
     Fields,
 }
 
+/// Places by one word, and those that name something behind a colon.
+const WORDS: &str = "body, url, method, target, ts, secret, secret_id, sig, form";
+const KINDS: &str = "header:NAME, query:NAME, form:NAME, json:/POINTER, item:/POINTER, formjson:NAME#/POINTER, \
+    formxml:NAME#ELEMENT, keys:/POINTER!EXCEPT, sig:KEY, param:NAME, const:TEXT";
+
 impl Selector {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
@@ -60,7 +65,7 @@ impl Selector {
                 "secret_id" => Selector::SecretId,
                 "sig" => Selector::Made,
                 "form" => Selector::Fields,
-                _ => return Err(format!("\"{text}\" is not a place in a request")),
+                _ => return Err(format!("\"{text}\" is not a place in a request: those are {WORDS}, {KINDS}")),
             });
         };
         if rest.is_empty() {
@@ -84,7 +89,7 @@ impl Selector {
             },
             "param" => Selector::Param(rest.to_owned()),
             "const" => Selector::Const(rest.to_owned()),
-            _ => return Err(format!("\"{kind}:\" is not a kind of place")),
+            _ => return Err(format!("\"{kind}:\" is not a kind of place: those are {KINDS}")),
         })
     }
 

@@ -76,6 +76,11 @@ impl Template {
         Ok(Template { parts })
     }
 
+    /// One place, as it is.
+    pub(crate) fn of(place: Selector) -> Self {
+        Template { parts: vec![Part::Value { place, filters: Vec::new(), optional: false }] }
+    }
+
     pub(crate) fn render<'x>(&'x self, scope: &Scope<'x>) -> Result<Pieces<'x>, Lacking<'x>> {
         let mut out = Pieces::new();
         render(&self.parts, scope, &mut out)?;

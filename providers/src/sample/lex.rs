@@ -106,34 +106,27 @@ impl<'a> Lexer<'a> {
     fn quoted(&mut self) -> Result<String, String> {
         self.at += 1;
         let rest = &self.text[self.at..];
-        let end = end_of_text(rest).ok_or("a text does not end")?;
+        let end = end(rest, '"').ok_or("a text does not end")?;
         self.at += end + 1;
         self.line += rest[..end].matches('\n').count();
         Ok(rest[..end].to_owned())
     }
 }
 
-/// Where the closing quote of a text stands.
-fn end_of_text(text: &str) -> Option<usize> {
-    let (mut at, mut depth) = (0, 0);
+/// Where that ends which began before `text`: a text at its quote, a hole or an object in one at its brace.
+fn end(text: &str, closing: char) -> Option<usize> {
+    let in_text = closing == '"';
+    let mut at = 0;
     loop {
         let rest = text.get(at..)?;
-        match rest.chars().next()? {
-            '"' if depth == 0 => return Some(at),
-            '"' => at += 2 + end_of_text(&rest[1..])?,
-            '\\' => at += 1 + rest[1..].chars().next()?.len_utf8(),
-            '{' if depth == 0 && rest.starts_with("{{") => at += 2,
-            '}' if depth == 0 && rest.starts_with("}}") => at += 2,
-            '{' => {
-                depth += 1;
-                at += 1;
-            }
-            '}' => {
-                depth -= 1;
-                at += 1;
-            }
-            other => at += other.len_utf8(),
-        }
+        at += match rest.chars().next()? {
+            c if c == closing => return Some(at),
+            '\\' if in_text => 1 + rest[1..].chars().next()?.len_utf8(),
+            '{' if in_text && rest.starts_with("{{") => 2,
+            '{' => 2 + end(&rest[1..], '}')?,
+            '"' => 2 + end(&rest[1..], '"')?,
+            other => other.len_utf8(),
+        };
     }
 }
 
@@ -166,8 +159,7 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
                 plain.push(c);
             }
             '{' => {
-                // The hole ends as a text would that began inside it.
-                let end = end_of_hole(rest).ok_or("a hole in a text does not end")?;
+                let end = end(rest, '}').ok_or("a hole in a text does not end")?;
                 if !plain.is_empty() {
                     out.push(Piece::Plain(std::mem::take(&mut plain)));
                 }
@@ -182,26 +174,6 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
         out.push(Piece::Plain(plain));
     }
     Ok(out)
-}
-
-fn end_of_hole(text: &str) -> Option<usize> {
-    let (mut at, mut depth) = (0, 0);
-    loop {
-        let rest = text.get(at..)?;
-        match rest.chars().next()? {
-            '}' if depth == 0 => return Some(at),
-            '"' => at += 2 + end_of_text(&rest[1..])?,
-            '{' => {
-                depth += 1;
-                at += 1;
-            }
-            '}' => {
-                depth -= 1;
-                at += 1;
-            }
-            other => at += other.len_utf8(),
-        }
-    }
 }
 
 #[cfg(test)]

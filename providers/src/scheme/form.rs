@@ -67,6 +67,10 @@ pub(crate) fn scheme(source: &Source<'_>, raw: RawScheme) -> Result<Scheme, Reci
     })
 }
 
+/// Whoever writes a recipe has hook, and not its documentation at hand.
+const ALGORITHMS: &str = "hmac-sha1, hmac-sha256, hmac-sha384, hmac-sha512, sha1, sha256, sha384, sha512, rsa-sha1, \
+    rsa-sha256, ed25519, ecdsa-p256-sha256, jwt, equals, basic";
+
 fn algorithm(name: &str) -> Result<Algorithm, String> {
     let named = |prefix: &str| name.strip_prefix(prefix).and_then(Hash::named);
     if let Some(hash) = named("hmac-") {
@@ -84,7 +88,7 @@ fn algorithm(name: &str) -> Result<Algorithm, String> {
         "jwt" => Algorithm::Jwt,
         "equals" => Algorithm::Equals,
         "basic" => Algorithm::Basic,
-        _ => return Err(format!("\"{name}\" is not an algorithm")),
+        _ => return Err(format!("\"{name}\" is not an algorithm: those are {ALGORITHMS}")),
     })
 }
 
@@ -137,7 +141,10 @@ fn jwt_form(
     let at = raw.span().start;
     let raw = raw.into_inner();
     if let Some(alg) = raw.algs.iter().find(|alg| !JwtForm::ALGORITHMS.contains(&alg.as_str())) {
-        return Err(source.error(at, format!("\"{alg}\" is not a JWT algorithm that can be checked")));
+        let known = JwtForm::ALGORITHMS.join(", ");
+        return Err(
+            source.error(at, format!("\"{alg}\" is not a JWT algorithm that can be checked: those are {known}"))
+        );
     }
     Ok(JwtForm {
         algorithms: raw.algs,
@@ -254,4 +261,17 @@ enum RawCovers {
     Body,
     Part,
     Nothing,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_to_be_an_algorithm_is_one() {
+        for name in ALGORITHMS.split(", ") {
+            assert!(algorithm(name).is_ok(), "{name}");
+        }
+        assert!(algorithm("hmac-sha257").is_err_and(|says| says.ends_with("jwt, equals, basic")));
+    }
 }

@@ -88,6 +88,7 @@ impl Scheme {
             at: self.signature.at.first().map(ToString::to_string).unwrap_or_default(),
             tolerance: tolerance.map(|ms| Duration::from_millis(ms.unsigned_abs())),
             covers: self.covers,
+            fields: self.signs_fields(),
             url: self.signs_url(),
             fetched_key: self.live_key.is_some(),
             body_mac: self.body_mac(),
@@ -103,6 +104,17 @@ impl Scheme {
         (plain && (hex || self.signature.encoding == Encoding::Base64)).then_some(())?;
         let before = format!("{}{}", self.signature.strip, self.sign.before(&Selector::Made)?);
         Some(BodyMac { hash, hex, before })
+    }
+
+    /// Neither the body as it came nor a hash of it is signed, nor compared with what is, but fields of it are.
+    fn signs_fields(&self) -> bool {
+        let claims = self.jwt.iter().flat_map(|jwt| jwt.claims.iter().map(|(_, template)| template));
+        let checked = self.checks.iter().map(|check| &check.right);
+        let places = || self.content.iter().chain(claims.clone()).chain(checked.clone()).flat_map(Template::places);
+        let is_field = |place: &Selector| {
+            matches!(place, Selector::Fields | Selector::Form(_) | Selector::Json(_) | Selector::Item(_))
+        };
+        places().any(is_field) && !places().any(|place| *place == Selector::Body)
     }
 
     pub(crate) fn can_sign(&self) -> bool {

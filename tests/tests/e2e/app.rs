@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hook_tests::{Answer, App, Gate, Hook, Response, Sender, assert_same_bytes, pattern, post, wait_until};
+use hook_tests::{Answer, App, Gate, Hook, Response, Sender, assert_same_bytes, pattern, post, request, wait_until};
 
 /// The words of a 502: what happened, and that the event is kept.
 #[track_caller]
@@ -61,6 +61,41 @@ fn a_person_is_told_once_that_the_app_is_down_and_once_that_it_is_up() {
     assert_eq!(output.stderr.matches("app is up: ").count(), 1, "{}", output.stderr);
     assert!(output.stderr.contains("2 not delivered"), "{}", output.stderr);
     assert_eq!(output.stdout.lines().filter(|l| l.contains("refused")).count(), 2, "{}", output.stdout);
+}
+
+/// What `hook replay` delivered meanwhile is delivered.
+#[test]
+fn the_last_line_counts_what_was_sent_again_meanwhile() {
+    let (hook, app) = (Hook::new(), App::stopped());
+    let listen = hook.listen(["--forward-to", &app.url()]);
+    for n in 1..=3 {
+        post(&listen.url(), "{}");
+        listen.attempt(n);
+    }
+    app.start();
+    hook.run(["replay", "1"]).succeeded();
+    app.answers(Answer::status("500 Oops"));
+    hook.run(["replay", "2"]).ended_with(1);
+    listen.interrupt();
+    let bye = listen.bye();
+    assert_eq!((&bye["ok"], &bye["failed"], &bye["undelivered"]), (&1.into(), &1.into(), &1.into()), "{bye}");
+}
+
+/// Below one line there is one thing to do.
+#[test]
+fn a_failed_event_has_one_next_step() {
+    let (hook, app) = (Hook::new(), App::answering(Answer::status("500 Oops")));
+    let listen = hook.spawn(["listen", "--forward-to", &app.url()]);
+    let banner = listen.wait_for_stderr("Ready in ");
+    let url = banner.lines().find_map(|l| l.trim().strip_prefix("Public URL")).unwrap().trim();
+    let fields: [(&str, &[u8]); 2] = [("X-GitHub-Event", b"push"), ("X-Hub-Signature-256", b"sha256=00")];
+    request("POST", url, &fields, "{}");
+    let told = listen.wait_for_stderr("next: hook secret set github");
+    listen.interrupt();
+    let output = listen.output().ended_with(0);
+    assert!(told.contains("your app answered 500") && told.contains("no secret of github"), "{told}");
+    let under = output.stderr.split("your app answered 500").nth(1).unwrap();
+    assert_eq!(under.matches("next: ").count(), 1, "{}", output.stderr);
 }
 
 #[test]

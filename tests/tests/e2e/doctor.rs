@@ -363,6 +363,16 @@ fn secrets_that_git_has_or_may_get_are_found_and_never_told() {
     file("pay.js", "const secret = 'whsec_your_own_secret_goes_right_in_here'\n".to_owned());
     assert_found(&examined(&hook), "tracked", "ok", "1 file");
 
+    // By the variable that it is given to.
+    file(
+        "pay.js",
+        "const GITHUB_WEBHOOK_SECRET = 'whatever-9fQ2'\nconst STRIPE_WEBHOOK_SECRET = 'whsec_xxx'\n".to_owned(),
+    );
+    let output = hook.run(["doctor", "--output", "json"]);
+    assert_found(&findings(&output), "tracked", "warning", "pay.js:1");
+    assert!(!output.stdout.contains("whatever"), "{}", output.stdout);
+    file("pay.js", String::new());
+
     git(&hook, &["add", "-f", ".env"]);
     let found = examined(&hook);
     assert_found(&found, "tracked", "problem", ".env:1");

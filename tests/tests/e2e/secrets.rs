@@ -51,13 +51,38 @@ fn a_secret_is_kept_privately_and_never_printed() {
     for text in [kept.stderr, listed.stdout, shown.stdout, piped.stdout, piped.stderr, listen.stdout.text()] {
         assert!(!text.contains("0123456789"), "a secret was printed: {text}");
     }
-    // The last newline is the pipe's; what else is there belongs to the secret, and is worth a word.
-    let odd = hook.run_with_stdin(["secret", "set", "stripe"], b" sk_live_0123456789abcdef\n\n").succeeded().stderr;
-    assert!(odd.contains("warning: it has spaces") && odd.contains("sk_… is an API key"), "{odd}");
+    // What is pasted along is left out.
+    let pasted = hook.run_with_stdin(["secret", "set", "stripe"], format!(" '{NEW}'\n\n").as_bytes()).succeeded();
+    assert!(pasted.stderr.starts_with("The spaces or quotes around it were left out.\nKept stripe whsec_…0000 "));
+    wait_for("the new one counts", || (verdict(&listen, &listen.url(), NEW) == "valid").then_some(()));
+    // What is known to be no signing secret is not kept unasked.
+    let key = hook.run_with_stdin(["secret", "set", "stripe"], b"sk_test_0123456789abcdef\n").ended_with(2).stderr;
+    assert!(key.starts_with("hook: sk_… is an API key, not a signing secret. Look here: "), "{key}");
+    assert!(key.contains("Nothing was kept.\nnext: hook secret set stripe") && !key.contains("0123456789"), "{key}");
+    assert!(hook.run(["secret", "list"]).succeeded().stdout.starts_with("stripe  whsec_…0000 "));
     hook.run(["secret", "remove", "stripe"]).succeeded();
     assert_eq!(hook.run(["secret", "list"]).succeeded().stdout, "");
     hook.run(["secret", "remove", "stripe"]).ended_with(1);
     hook.run_with_stdin(["secret", "set", "stripe"], b"\n").ended_with(2);
+}
+
+#[test]
+fn others_that_are_known_are_told_of_when_one_is_kept() {
+    let hook = Hook::new();
+    std::fs::write(hook.project().join(".env"), format!("STRIPE_WEBHOOK_SECRET={OLD}\n")).unwrap();
+    let set = |of: &str| hook.run_with_stdin(["secret", "set", of], NEW.as_bytes()).succeeded().stderr;
+    let known = "whsec_…9fQ2 (STRIPE_WEBHOOK_SECRET in ./.env)";
+    let said = set("stripe");
+    assert!(
+        said.contains(&format!("\nKnown before it: {known}. Events are checked with each; whsec_…9fQ2 signs, not "))
+    );
+    assert!(said.contains("\nnext: hook secret list"), "{said}");
+    let said = set("shop/stripe");
+    assert!(
+        said.contains(&format!("\nKnown too: {known}. Events are checked with each; the one kept now signs.")),
+        "{said}"
+    );
+    assert!(!set("github").contains("Known"));
 }
 
 #[test]

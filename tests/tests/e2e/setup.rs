@@ -1,8 +1,10 @@
 //! `hook setup`: from a URL to the first event that verifies.
 
-use hook_tests::{Hook, Process, Relay, post, wait_for};
+use hook_tests::signing::{hmac_sha256, now, send_stripe};
+use hook_tests::{Hook, Process, Relay, post, request, wait_for};
 
 const SECRET: &str = "whsec_0123456789abcdef";
+const BODY: &str = r#"{"id":"evt_1","object":"event","type":"charge.failed"}"#;
 
 fn with_secret() -> Hook {
     Hook::new().with_env("STRIPE_WEBHOOK_SECRET", SECRET)
@@ -43,21 +45,25 @@ fn the_first_event_is_recognised_signed_and_valid() {
     // What is of nobody is told, and does not count.
     post(&url, "{}");
     wait_for("word of the other event", || setup.stderr.text().contains("#2 is of no provider").then_some(()));
+    // Nor does what hook itself sends.
     hook.run(["trigger", "stripe", "payment_intent.succeeded"]);
+    let own = "#3 is hook's own, of hook trigger: Stripe did not call yet; waiting goes on.";
+    wait_for("word of hook's own event", || setup.stderr.text().contains(own).then_some(()));
+    send_stripe(&url, SECRET, now(), BODY);
     let said = setup.output().succeeded();
     assert!(said.stdout.contains("https://dashboard.stripe.com/webhooks"), "{said:?}");
     assert!(said.stdout.contains(&format!("As endpoint URL enter {url}")), "{said:?}");
-    for line in [
-        "✓ recognised  #3 payment_intent.succeeded of Stripe",
-        "✓ signed      hmac-sha256",
-        "✓ valid       signed with",
-    ] {
+    for line in ["✓ recognised  #4 charge.failed of Stripe", "✓ signed      hmac-sha256", "✓ valid       signed with"]
+    {
         assert!(said.stdout.contains(line), "{line} in {}", said.stdout);
     }
+    // Nobody should follow the steps before they know.
+    let before = said.stdout.split("  Open  ").next().unwrap();
     assert!(
-        said.stderr.contains("is reached from this machine only") && said.stderr.contains("hook listen --relay"),
+        before.starts_with(&format!("Stripe cannot call {url}: only this machine reaches it.\nnext: ")),
         "{said:?}"
     );
+    assert!(before.contains("hook listen --relay https://YOUR-RELAY --provider stripe"), "{said:?}");
     assert!(
         said.stderr.contains("Secret: whsec_…cdef (STRIPE_WEBHOOK_SECRET)") && !said.stderr.contains(SECRET),
         "{said:?}"
@@ -70,16 +76,11 @@ fn an_event_that_is_not_right_comes_with_its_reason_and_the_next_step() {
     let listen = hook.listen(["--provider", "stripe"]);
     listen.ready();
     let setup = waiting(&hook, &["stripe"]);
+    // Anybody can send what is not signed.
     post(&listen.url(), "{}");
-    let said = setup.output().ended_with(1);
-    assert!(
-        said.stdout.contains("✗ signed      no Stripe-Signature header") && said.stdout.contains("✗ valid "),
-        "{said:?}"
-    );
-    assert!(said.stderr.contains("\nnext: "), "{said:?}");
-
-    let setup = waiting(&hook, &["stripe"]);
-    hook.run(["trigger", "stripe", "charge.failed", "--bad-signature"]);
+    let unsigned = "#1 is unsigned: no Stripe-Signature header: anyone can send this, and Stripe signs what it sends; waiting goes on.";
+    wait_for("word of the unsigned one", || setup.stderr.text().contains(unsigned).then_some(()));
+    send_stripe(&listen.url(), "whsec_of_another_endpoint", now(), BODY);
     let said = setup.output().ended_with(1);
     assert!(
         said.stdout.contains("✓ signed") && said.stdout.contains("✗ valid       matches none of the secrets"),
@@ -96,7 +97,13 @@ fn a_handshake_is_not_the_first_event() {
     let setup = waiting(&hook, &["slack"]);
     post(&listen.url(), r#"{"type":"url_verification","challenge":"abc"}"#);
     wait_for("word of the handshake", || setup.stderr.text().contains("(a handshake)").then_some(()));
-    hook.run(["trigger", "slack", "app_mention"]);
+    let (at, body) =
+        (now().to_string(), r#"{"type":"event_callback","event_id":"Ev1","event":{"type":"app_mention"}}"#);
+    let signed = hmac_sha256(b"8f742231b10e8888abcd99yyyzzz85a5", format!("v0:{at}:{body}").as_bytes());
+    let signed = format!("v0={signed}");
+    let fields: [(&str, &[u8]); 2] =
+        [("X-Slack-Signature", signed.as_bytes()), ("X-Slack-Request-Timestamp", at.as_bytes())];
+    request("POST", &listen.url(), &fields, body);
     assert!(setup.output().succeeded().stdout.contains("✓ valid"));
 }
 
@@ -107,9 +114,9 @@ fn a_secret_that_is_set_meanwhile_counts() {
     listen.ready();
     let setup = waiting(&hook, &["stripe"]);
     assert!(setup.stderr.text().contains("next: hook secret set"), "{}", setup.stderr.text());
-    // It is made now, and signs.
-    hook.run(["trigger", "stripe", "payment_intent.succeeded"]);
-    assert!(setup.output().succeeded().stdout.contains("(made by hook)"));
+    hook.run_with_stdin(["secret", "set", "stripe"], SECRET.as_bytes()).succeeded();
+    send_stripe(&listen.url(), SECRET, now(), BODY);
+    assert!(setup.output().succeeded().stdout.contains("(hook secret set)"));
 }
 
 #[test]

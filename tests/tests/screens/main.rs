@@ -15,6 +15,7 @@ mod ready;
 mod relays;
 mod resigned;
 mod screen;
+mod secrets;
 mod senders;
 mod signatures;
 mod stories;

@@ -131,6 +131,7 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
         tally.count(&activity, None);
         screen.show(activity);
     }
+    sent_again(&engine.journal, &mut tally).await;
     if matches!(ended, Ended::Signal(Signal::Interrupt)) && args.output == Format::Line {
         context.ui.after_interrupt();
     }
@@ -144,6 +145,14 @@ pub async fn run(context: &Context, args: ListenArgs) -> Result<Exit, Failure> {
         embedded.stop().await;
     }
     Ok(exit)
+}
+
+/// Counts what was sent again meanwhile by what came of it.
+async fn sent_again(journal: &Journal, tally: &mut Tally) {
+    let seqs = tally.not_well();
+    let answers = journal.read(move |c| crate::journal::last_answers(c, &seqs)).await;
+    // A journal that cannot be read has been complained of.
+    answers.unwrap_or_default().into_iter().for_each(|(seq, status)| tally.answered(seq, status));
 }
 
 enum Ended {
@@ -290,7 +299,8 @@ async fn set_up(
     });
     let instance = owner.id.clone();
     let ready = engine.clone();
-    let listeners = Listeners::new(journal.clone(), owner, project, relay_key);
+    let lookups = endpoints.iter().map(|e| (e.name.clone(), checker.lookup(&e.name))).collect();
+    let listeners = Listeners::new(journal.clone(), owner, (project, relay_key), lookups);
     let session = Session {
         engine: engine.clone(),
         relay,

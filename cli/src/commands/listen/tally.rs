@@ -92,6 +92,17 @@ impl Tally {
         }
     }
 
+    /// The events that did not go well, as far as this run has seen.
+    pub fn not_well(&self) -> Vec<u64> {
+        let open = self.fates.iter().filter(|(_, fate)| matches!(fate, Fate::Failed | Fate::Undelivered));
+        open.map(|(seq, _)| *seq).collect()
+    }
+
+    /// The last answer to an event, which another command may have got: `hook replay`.
+    pub fn answered(&mut self, seq: u64, status: u16) {
+        self.set(seq, if (200..300).contains(&status) { Fate::Ok } else { Fate::Failed });
+    }
+
     pub fn stopped(&self, after: Duration, owed: u64, reason: &'static str) -> Stopped {
         let [ok, failed, undelivered] = self.done;
         Stopped { events: self.events, ok, failed, undelivered, owed, after, reason }

@@ -1,11 +1,13 @@
 //! What runs beside listening: old events go, and other processes see this one.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::activity::{self, Activity, Forward};
 use crate::engine::Engine;
 use crate::journal::{self, Journal, Listener, Owner};
+use crate::lookup::Lookup;
 use crate::platform;
 
 /// Parts without an event that are older belong to nobody's upload.
@@ -47,14 +49,21 @@ pub struct Listeners {
     owner: String,
     project: String,
     relay: String,
+    /// Where secrets are looked for, by endpoint.
+    lookups: HashMap<String, Lookup>,
     live: Mutex<bool>,
     /// Held for as long as this process may have attempts under way.
     _lock: Owner,
 }
 
 impl Listeners {
-    pub fn new(journal: Journal, owner: Owner, project: String, relay: String) -> Self {
-        Self { journal, owner: owner.id.clone(), project, relay, live: Mutex::new(false), _lock: owner }
+    pub fn new(
+        journal: Journal,
+        owner: Owner,
+        (project, relay): (String, String),
+        lookups: HashMap<String, Lookup>,
+    ) -> Self {
+        Self { journal, owner: owner.id.clone(), project, relay, lookups, live: Mutex::new(false), _lock: owner }
     }
 
     pub fn register(&self, endpoints: &[activity::Endpoint]) {
@@ -75,6 +84,7 @@ impl Listeners {
                     e.forward_to.iter().map(line).collect::<Vec<_>>().join("\n")
                 }),
                 state: "live".to_owned(),
+                lookup: self.lookups.get(&e.name).cloned().unwrap_or_default(),
             })
             .collect();
         // Nobody waits for this; a failing journal is reported by the writer itself.

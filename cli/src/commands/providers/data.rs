@@ -40,6 +40,7 @@ pub fn of(recipe: &Recipe, known: &[Secret]) -> Value {
                 "is": retries.says,
                 "after_ms": retries.after.iter().map(|wait| ms(*wait)).collect::<Vec<_>>(),
                 "on": retries.on.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "once": retries.once,
             })),
             "gives_up": fact(sender.gives_up.as_ref(), |what| json!(what)),
             "follows_redirects": fact(sender.redirects.as_ref(), |followed| json!(followed)),

@@ -156,6 +156,9 @@ fn sender(page: &mut Page, recipe: &Recipe) {
             let on: Vec<String> = retries.on.iter().map(ToString::to_string).collect();
             words.push_str(&format!("; after {}", on.join(", ")));
         }
+        if let Some(once) = &retries.once {
+            words.push_str(&format!("; {once} never"));
+        }
         words
     });
     page.fact("Gives up", sender.gives_up.as_ref(), Clone::clone);

@@ -30,6 +30,7 @@ use crate::output::{Format, json, row};
 use crate::platform;
 use crate::provider::sender::Judgement;
 use crate::provider::{Checker, Part};
+use crate::running;
 use crate::text::shell_word;
 
 pub async fn run(context: &Context, args: ReplayArgs) -> Result<Exit, Failure> {
@@ -41,6 +42,7 @@ pub async fn run(context: &Context, args: ReplayArgs) -> Result<Exit, Failure> {
     if let Some(name) = &args.signing.sender.provider {
         checker.providers.named(name)?;
     }
+    running::hear(&journal, &project, &checker).await?;
     let rows = choose::rows(&journal, &args).await?;
     let owner = Owner::register(&path).map_err(|e| {
         Failure::local(format!("{} cannot be written beside: {}.", path.display(), crate::text::io(&e)))
@@ -80,12 +82,8 @@ async fn jobs(context: &Context, post: &Post, rows: Vec<EventRow>) -> Result<Vec
         return changed(context, post, aim, jobs).await;
     }
     for job in &jobs {
-        if let Beforehand::Forgery { with } = post.look_ahead(job).await? {
-            say(
-                context,
-                args,
-                &format!("#{}: its own signature is not right; it is sent with one of {with}.", job.row.seq),
-            );
+        if let Beforehand::Resigned { why, with } = post.look_ahead(job).await? {
+            say(context, args, &format!("#{}: {why}; it is sent with one of {with}.", job.row.seq));
         }
     }
     Ok(jobs)
@@ -229,17 +227,17 @@ async fn print(context: &Context, post: &Post, sent: Sent) -> Result<(), Failure
         let bodies = json::Bodies { shown: args.bodies, limit: None };
         let mut line =
             json::attempt(&sent.row, &sent.attempt, bodies, Some(&body), Heard::Nothing, &Judgement::default());
-        line["next"] = advice.last().map(|a| a.next.clone()).into();
+        line["next"] = advice::next(&advice).into();
         context.ui.data(&json::line_of(&line));
         return Ok(());
     }
     context.ui.text(&row::attempt_line(&sent.row, &sent.attempt, context.ui.out));
     let paint = context.ui.err;
-    for advice in advice {
-        for fact in advice.fact.lines() {
-            context.ui.status(&format!("          {} {fact}", paint.sign("│")));
-        }
-        context.ui.status(&format!("          {} next: {}", paint.sign("└"), advice.next));
+    for fact in advice.iter().flat_map(|advice| advice.fact.lines()) {
+        context.ui.status(&format!("          {} {fact}", paint.sign("│")));
+    }
+    if let Some(next) = advice::next(&advice) {
+        context.ui.status(&format!("          {} next: {next}", paint.sign("└")));
     }
     Ok(())
 }
@@ -254,14 +252,8 @@ fn said(sent: &Sent, args: &ReplayArgs) -> Vec<Advice> {
         }
         if sent.attempt.error.is_none() {
             let fact = format!("your app took a forged event, its {} changed.", part.as_str());
-            return vec![Advice {
-                fact,
-                then: None,
-                next: format!(
-                    "check the signature before anything else, then hook replay {seq} --tamper {}",
-                    part.as_str()
-                ),
-            }];
+            let next = "check the signature before anything else, then hook replay";
+            return vec![Advice::new(fact, format!("{next} {seq} --tamper {}", part.as_str()))];
         }
     }
     let answer = answer.map(|mut advice| {
@@ -272,13 +264,9 @@ fn said(sent: &Sent, args: &ReplayArgs) -> Vec<Advice> {
     });
     // What had to be refused and was: that is why.
     let refused = sent.attempt.status.is_some_and(|s| !(200..300).contains(&s));
-    let note = sent.note.as_ref().filter(|_| refused).map(|p| Advice {
-        fact: p.fact.clone(),
-        then: None,
-        next: p.next.clone(),
-    });
+    let note = sent.note.as_ref().filter(|_| refused).map(|p| Advice::new(&p.fact, &p.next));
     let explained = note.is_some() && sent.attempt.status.is_some_and(|s| (400..500).contains(&s));
-    note.into_iter().chain(answer.filter(|_| !explained)).collect()
+    answer.filter(|_| !explained).into_iter().chain(note).collect()
 }
 
 fn say(context: &Context, args: &ReplayArgs, what: &str) {

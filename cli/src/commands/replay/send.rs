@@ -12,6 +12,7 @@ use super::args::ReplayArgs;
 use super::change::Changed;
 use super::choose::{self, Job};
 use super::draft::Resign;
+use crate::autopsy::Recalled;
 use crate::config::ProjectFile;
 use crate::failure::Failure;
 use crate::forward::attempt::{self, EventBody, Try};
@@ -51,8 +52,9 @@ pub struct Sent {
 /// What a person is told before an event is sent.
 pub enum Beforehand {
     Nothing,
-    /// The signature that it came with is not right, and it is sent with one that is.
-    Forgery {
+    /// It is sent with another signature than the one that it came with, for this reason.
+    Resigned {
+        why: String,
         with: String,
     },
 }
@@ -72,7 +74,10 @@ impl Post {
         let body = self.body(&job.row).await?;
         Ok(match self.decide(job, &job.row.head, &body, &Rule::Always)? {
             Decision::Resigned(resigned) if signing.resign && resigned.was == Verdict::Invalid => {
-                Beforehand::Forgery { with: resigned.with }
+                let asked = self.asked(&job.row, &job.row.head, &body);
+                let recalled = self.checker.look(asked, |case| Recalled::of(&job.row, case));
+                let why = recalled.map_or("its own signature is not right".to_owned(), |recalled| recalled.fact());
+                Beforehand::Resigned { why, with: resigned.with }
             }
             _ => Beforehand::Nothing,
         })
@@ -124,8 +129,22 @@ impl Post {
             return self.checker.forge(asked, to, part, now_ms()).map(Decision::Resigned).map_err(fail);
         }
         match self.checker.resign(asked, to, rule, now_ms()) {
-            Decision::Problem(problem) if matches!(rule, Rule::Always) => Err(fail(problem)),
+            Decision::Problem(problem) => match (self.recalled(&job.row, asked, problem), rule) {
+                (problem, Rule::Always) => Err(fail(problem)),
+                (problem, _) => Ok(Decision::Problem(problem)),
+            },
             decision => Ok(decision),
+        }
+    }
+
+    /// Where a secret is lacking that was there when the event came, what brings it back.
+    fn recalled(&self, row: &EventRow, asked: Asked<'_>, problem: Problem) -> Problem {
+        match self.checker.look(asked, |case| Recalled::of(row, case)) {
+            Some(recalled) if problem.next.starts_with("hook secret set") => {
+                let fact = format!("{}; {}.", problem.fact.trim_end_matches('.'), recalled.fact());
+                Problem { fact, next: recalled.next }
+            }
+            _ => problem,
         }
     }
 

@@ -2,11 +2,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Place, checker};
+use super::Place;
 use crate::commands::Context;
 use crate::failure::{Exit, Failure};
 use crate::platform;
-use crate::provider::{Secret, Source, made};
+use crate::provider::{Checker, Secret, Source, made};
 
 /// Make a secret in a provider's form, and keep it for this project
 #[derive(Debug, Args)]
@@ -15,11 +15,10 @@ pub struct GenerateArgs {
     place: Place,
     /// Write it into this file as the variable that apps read, unless it is set there
     #[arg(long, value_name = "FILE")]
-    env_file: Option<PathBuf>,
+    pub env_file: Option<PathBuf>,
 }
 
-pub fn run(context: &Context, project: &Path, args: &GenerateArgs) -> Result<Exit, Failure> {
-    let checker = checker(project, args.env_file.as_ref())?;
+pub fn run(context: &Context, project: &Path, checker: &Checker, args: &GenerateArgs) -> Result<Exit, Failure> {
     let (endpoint, recipe) = args.place.find(&checker.providers)?;
     let variable = made::usual_variable(recipe);
     let file = args.env_file.as_ref().map(|file| platform::here().join(file));

@@ -4,9 +4,10 @@ use std::path::Path;
 use clap::Args;
 use serde_json::json;
 
-use super::{Format, Place, checker};
+use super::{Format, Place};
 use crate::commands::Context;
 use crate::failure::{Exit, Failure};
+use crate::journal::Listener;
 use crate::output::json::line_of;
 use crate::platform;
 use crate::provider::secrets::{Kept, Store};
@@ -52,8 +53,10 @@ struct Row {
     project: Option<String>,
 }
 
-pub fn run(context: &Context, project: &Path, args: &ListArgs) -> Result<Exit, Failure> {
-    let rows = rows(&checker(project, None)?, project, args.all);
+pub fn run(context: &Context, project: &Path, (checker, listeners): (&Checker, &[Listener]), args: &ListArgs) {
+    let mut rows = rows(checker, project, args.all);
+    let more = out_of_reach(checker, listeners);
+    rows.extend(more);
     if args.output == Format::Json {
         for row in rows {
             let (endpoint, provider) = match row.name.split_once('/') {
@@ -65,7 +68,7 @@ pub fn run(context: &Context, project: &Path, args: &ListArgs) -> Result<Exit, F
                 "secret": row.shown, "source": row.from, "project": row.project,
             })));
         }
-        return Ok(Exit::Done);
+        return;
     }
     if rows.is_empty() {
         context.ui.status("No signing secret is known here.");
@@ -78,7 +81,6 @@ pub fn run(context: &Context, project: &Path, args: &ListArgs) -> Result<Exit, F
         let line = format!("{:<names$}  {:<shown$}  {}{project}", row.name, row.shown, row.from);
         context.ui.text(&sanitize(&line));
     }
-    Ok(Exit::Done)
 }
 
 /// In the order in which they are tried, by provider.
@@ -98,12 +100,30 @@ fn rows(checker: &Checker, project: &Path, all: bool) -> Vec<Row> {
     rows
 }
 
+/// What only the environment of a `hook listen` holds.
+fn out_of_reach(checker: &Checker, listeners: &[Listener]) -> Vec<Row> {
+    let secrets = checker.secrets();
+    let of = |listener: &Listener| {
+        let missing = checker.providers.catalog().iter().filter_map(|recipe| {
+            let (variable, shown) = secrets.out_of_reach(&listener.endpoint, recipe, &listener.lookup)?;
+            // What was named there is tried for everybody, which says nothing about whose it is.
+            recipe.secret.env.contains(variable).then(|| Row {
+                name: recipe.slug.clone(),
+                shown: shown.clone(),
+                from: format!("{variable}, which only hook listen has (pid {})", listener.pid),
+                project: None,
+            })
+        });
+        missing.collect::<Vec<_>>()
+    };
+    listeners.iter().flat_map(of).collect()
+}
+
 fn row(name: &str, secret: &Secret, project: Option<String>) -> Row {
     Row { name: name.to_owned(), shown: secret.shown(), from: secret.source.to_string(), project }
 }
 
-pub fn show(context: &Context, project: &Path, args: &ShowArgs) -> Result<Exit, Failure> {
-    let checker = checker(project, None)?;
+pub fn show(context: &Context, checker: &Checker, args: &ShowArgs) -> Result<Exit, Failure> {
     let (endpoint, recipe) = args.place.find(&checker.providers)?;
     let secrets = checker.secrets();
     let found = secrets.of(endpoint.as_deref().unwrap_or_default(), recipe);
@@ -127,8 +147,7 @@ pub fn show(context: &Context, project: &Path, args: &ShowArgs) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-pub fn remove(context: &Context, project: &Path, args: &RemoveArgs) -> Result<Exit, Failure> {
-    let checker = checker(project, None)?;
+pub fn remove(context: &Context, project: &Path, checker: &Checker, args: &RemoveArgs) -> Result<Exit, Failure> {
     let (endpoint, recipe) = args.place.find(&checker.providers)?;
     let gone = Store::forget(|kept| {
         let here = args.all || kept.project.as_deref() == Some(project);

@@ -5,7 +5,7 @@ mod generate;
 mod list;
 mod set;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use hook_proto::EndpointName;
@@ -14,9 +14,10 @@ use hook_providers::Recipe;
 use super::Context;
 use crate::config::ProjectFile;
 use crate::failure::{Exit, Failure};
+use crate::journal::Listener;
 use crate::output::Format;
-use crate::platform;
 use crate::provider::{Checker, Providers, SecretSources, is_name};
+use crate::{platform, running};
 
 /// Keep signing secrets on this machine
 #[derive(Debug, Args)]
@@ -53,14 +54,19 @@ struct Place {
     more: Vec<String>,
 }
 
-pub fn run(context: &Context, args: SecretArgs) -> Result<Exit, Failure> {
+pub async fn run(context: &Context, args: SecretArgs) -> Result<Exit, Failure> {
     let project = platform::project_dir();
+    let env_file = if let Action::Generate(args) = &args.action { args.env_file.as_ref() } else { None };
+    let (checker, listeners) = known(context, &project, env_file).await?;
     match args.action {
-        Action::Set(args) => set::run(context, &project, &args),
-        Action::List(args) => list::run(context, &project, &args),
-        Action::Show(args) => list::show(context, &project, &args),
-        Action::Remove(args) => list::remove(context, &project, &args),
-        Action::Generate(args) => generate::run(context, &project, &args),
+        Action::Set(args) => set::run(context, &project, &checker, &args),
+        Action::List(args) => {
+            list::run(context, &project, (&checker, &listeners), &args);
+            Ok(Exit::Done)
+        }
+        Action::Show(args) => list::show(context, &checker, &args),
+        Action::Remove(args) => list::remove(context, &project, &checker, &args),
+        Action::Generate(args) => generate::run(context, &project, &checker, &args),
     }
 }
 
@@ -86,13 +92,24 @@ impl Place {
     }
 }
 
-/// All that is known for this project.
-fn checker(project: &std::path::Path, env_file: Option<&PathBuf>) -> Result<Checker, Failure> {
+/// All that is known for this project, and who listens for it.
+async fn known(
+    context: &Context,
+    project: &Path,
+    env_file: Option<&PathBuf>,
+) -> Result<(Checker, Vec<Listener>), Failure> {
     let args = SecretSources { env_file: env_file.into_iter().cloned().collect(), ..SecretSources::default() };
-    Checker::load(project, args.given(ProjectFile::read(project)?.as_ref()))
+    let checker = Checker::load(project, args.given(ProjectFile::read(project)?.as_ref()))?;
+    // Where there is no journal nobody listens, and one that cannot be read is none of this command's business.
+    let journal = context.journal_path().exists().then(|| context.journal().ok()).flatten();
+    let listeners = match journal {
+        Some(journal) => running::hear(&journal, project, &checker).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    Ok((checker, listeners))
 }
 
 /// `for this project (/home/u/shop)`
-fn scope(project: Option<&std::path::Path>) -> String {
+fn scope(project: Option<&Path>) -> String {
     project.map_or_else(|| "for every project".to_owned(), |p| format!("for this project ({})", p.display()))
 }

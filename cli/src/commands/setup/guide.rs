@@ -29,7 +29,7 @@ pub fn steps(recipe: &Recipe, url: &str) -> Vec<String> {
     lines
 }
 
-/// Why the provider cannot reach this endpoint, and how it could.
+/// Why the provider cannot reach this endpoint, and how it could. Nobody should follow the steps before they know.
 pub fn out_of_reach(recipe: &Recipe, listener: &Listener) -> Vec<String> {
     if !is_loopback(&listener.url) {
         return Vec::new();
@@ -38,13 +38,13 @@ pub fn out_of_reach(recipe: &Recipe, listener: &Listener) -> Vec<String> {
     let targets = listener.target.as_deref().unwrap_or_default().lines();
     let forward: String = targets.map(|t| format!(" --forward-to {}", crate::text::shell_word(&sanitize(t)))).collect();
     vec![
-        format!(
-            "That URL is reached from this machine only: {name} cannot call it. hook trigger {} can.",
-            example(recipe)
-        ),
-        format!(
-            "next: hook listen --relay https://RELAY{forward} --provider {slug}     (a relay on a server: docs/self-hosting.md)"
-        ),
+        format!("{name} cannot call {}: only this machine reaches it.", sanitize(&listener.url)),
+        format!("next: run a relay that the internet reaches (hook relay --help), and listen at it:"),
+        format!("      hook listen --relay https://YOUR-RELAY{forward} --provider {slug}"),
+        format!("      hook trigger {}     tries your app without {name}", example(recipe)),
+        String::new(),
+        "What follows is for the URL that you have then.".to_owned(),
+        String::new(),
     ]
 }
 
@@ -55,6 +55,19 @@ pub fn is_loopback(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_a_provider_cannot_call_is_said_with_what_helps() {
+        let catalog = hook_providers::Catalog::shipped();
+        let stripe = catalog.get("stripe").unwrap();
+        let said = |url: &str| {
+            let target = Some("localhost:3000/webhooks/stripe\n/a b=3001".to_owned());
+            let listener = Listener { url: url.to_owned(), target, ..Listener::default() };
+            out_of_reach(stripe, &listener).join("\n")
+        };
+        assert_eq!(said("https://x7k2m.hook.example"), "");
+        insta::assert_snapshot!(said("http://127.0.0.1:4000/x7k2m"));
+    }
 
     fn shown(slug: &str, url: &str) -> String {
         let catalog = hook_providers::Catalog::shipped();

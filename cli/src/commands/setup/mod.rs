@@ -50,13 +50,13 @@ pub async fn run(context: &Context, args: SetupArgs) -> Result<Exit, Failure> {
     let recipe = checker.providers.named(&args.provider)?;
     let journal = context.journal()?;
     let listener = endpoint(&journal, &project, recipe, args.name.as_deref()).await?;
+    checker.also_look(&listener);
     // Before the steps are shown: many providers send something while they are followed.
     let after = journal.read(|c| EventRow::nth_newest(c, &Scope::All, 0)).await?.unwrap_or(0);
 
     let url = running::url_for(&listener, &recipe.slug);
-    guide::steps(recipe, &url).iter().for_each(|line| context.ui.text(line));
-    let out_of_reach = guide::out_of_reach(recipe, &listener);
-    out_of_reach.iter().for_each(|line| context.ui.status(line));
+    let lines = [guide::out_of_reach(recipe, &listener), guide::steps(recipe, &url)].concat();
+    lines.iter().for_each(|line| context.ui.text(line));
     secret::take(context, &project, &listener.endpoint, &checker, recipe)?;
 
     let limit = args.timeout_after.or((!context.ui.stderr_is_terminal).then_some(UNATTENDED));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hook_providers::{Recipe, answer_handshake};
+use hook_providers::{Recipe, State, answer_handshake};
 
 use super::guide;
 use super::report::Report;
@@ -10,6 +10,7 @@ use crate::autopsy::Finding;
 use crate::commands::Context;
 use crate::failure::{Exit, Failure};
 use crate::journal::{BodyKey, Condition, EventRow, Journal, Listener, Order, Scope};
+use crate::mark;
 use crate::platform;
 use crate::provider::{Asked, Checker, example};
 use crate::sanitize::sanitize;
@@ -32,8 +33,8 @@ pub struct Wait<'a> {
 enum Met {
     First(Report),
     Handshake,
-    /// Of another provider, or of none that is known.
-    Other,
+    /// Not a call of the provider, with the reason.
+    Other(String),
 }
 
 impl Wait<'_> {
@@ -60,10 +61,10 @@ impl Wait<'_> {
                         "#{} is {} asking whether the URL is yours (a handshake). Its first event is still to come.",
                         row.seq, self.recipe.name
                     )),
-                    Met::Other => {
+                    Met::Other(why) => {
                         others.push(row.seq);
                         if others.len() <= TOLD {
-                            ui.status(&self.other(&row));
+                            ui.status(&sanitize(&format!("#{} {why}", row.seq)));
                         }
                     }
                 }
@@ -94,10 +95,15 @@ impl Wait<'_> {
     }
 
     async fn meet(&self, row: &EventRow) -> Result<Met, Failure> {
-        let slug = &self.recipe.slug;
+        let (name, slug) = (&self.recipe.name, &self.recipe.slug);
+        if mark::is_made(&row.head) {
+            return Ok(Met::Other(format!(
+                "is hook's own, of hook trigger: {name} did not call yet; waiting goes on."
+            )));
+        }
         let also = row.signature.as_deref().is_some_and(|s| s.also.contains(slug));
         if row.provider.as_ref() != Some(slug) && !also {
-            return Ok(Met::Other);
+            return Ok(Met::Other(self.of_another(row)));
         }
         let seq = row.seq;
         let body = self.journal.read(move |c| BodyKey::Event(seq).read(c, usize::MAX)).await?;
@@ -105,9 +111,17 @@ impl Wait<'_> {
         self.checker.refresh();
         let asked = Asked { endpoint: &row.endpoint, pinned: Some(slug), head: &row.head, body: &body };
         let at = row.head.received_at;
-        Ok(self.checker.look(asked, |case| match answer_handshake(self.recipe, case.request, &case.known, at) {
-            Some(_) => Met::Handshake,
-            None => Met::First(Report::of(row, self.recipe, &Finding::of(case, &[], at))),
+        Ok(self.checker.look(asked, |case| {
+            if answer_handshake(self.recipe, case.request, &case.known, at).is_some() {
+                return Met::Handshake;
+            }
+            let finding = Finding::of(case, &[], at);
+            // Anybody can send what has no signature, so it says nothing about how the provider was set up.
+            if self.recipe.is_verifiable() && finding.verdict() == State::Unsigned.word() {
+                let why = &finding.signature.text;
+                return Met::Other(format!("is unsigned: {why}; waiting goes on."));
+            }
+            Met::First(Report::of(row, self.recipe, &finding))
         }))
     }
 
@@ -122,13 +136,11 @@ impl Wait<'_> {
         Err(Failure::failed(format!("the first event of {name} is not right yet.")).next(sanitize(&next)))
     }
 
-    fn other(&self, row: &EventRow) -> String {
-        let (name, slug, seq) = (&self.recipe.name, &self.recipe.slug, row.seq);
-        let what = match &row.provider {
-            Some(other) => format!("of {}", sanitize(other)),
-            None => "of no provider that hook knows".to_owned(),
-        };
-        format!("#{seq} is {what}, not of {name}; waiting goes on. If it is: hook listen … --provider {slug}")
+    fn of_another(&self, row: &EventRow) -> String {
+        let (name, slug) = (&self.recipe.name, &self.recipe.slug);
+        let what =
+            row.provider.as_ref().map_or("of no provider that hook knows".to_owned(), |other| format!("of {other}"));
+        format!("is {what}, not of {name}; waiting goes on. If it is: hook listen … --provider {slug}")
     }
 
     fn too_late(&self, limit: Duration, others: &[u64]) -> Failure {

@@ -17,10 +17,12 @@ use super::Context;
 use crate::body_arg;
 use crate::config::ProjectFile;
 use crate::failure::{Exit, Failure};
+use crate::journal::Listener;
 use crate::output::Format;
 use crate::platform::{self, now_ms};
 use crate::provider::check::LOOK;
 use crate::provider::{Checker, SecretSources};
+use crate::running;
 use crate::sanitize::sanitize;
 use crate::target::Target;
 use crate::units;
@@ -43,9 +45,9 @@ Examples:
   hook trigger stripe --data @event.json                          your own body, signed
   hook trigger --list stripe
 
-The secret is the one that hook verifies with: from the environment, .env, or hook secret set.
-With none, hook makes one and keeps it for this project; hook listen --env-file .env.local hands
-it to your app.
+The secret is the one that a running hook listen verifies with; else it is from the environment,
+.env, or hook secret set. With none, hook makes one and keeps it for this project; hook listen
+--env-file .env.local hands it to your app.
 Exit code 1: the answer was no 2xx; for --bad-signature: it was one.")]
 pub struct TriggerArgs {
     /// Who sends it: stripe, github, … (custom: Standard Webhooks)
@@ -132,9 +134,16 @@ pub async fn run(context: &Context, args: TriggerArgs) -> Result<Exit, Failure> 
             place => place?,
         },
     };
+    // Whoever listens verifies with what it finds: the same is found here.
+    let listeners = match &place {
+        Place::Public(_, Some(listener)) => vec![Listener::clone(listener)],
+        Place::Public(_, None) => Vec::new(),
+        Place::App(_) => running::hear(&journal, &project, &checker).await?,
+    };
+    listeners.iter().for_each(|listener| checker.also_look(listener));
     let endpoint = place.endpoint().to_owned();
-    let mut signer =
-        Signer { checker: &checker, recipe, project: &project, endpoint, forged: args.bad_signature, secret: None };
+    let (forged, secret) = (args.bad_signature, None);
+    let mut signer = Signer { checker: &checker, recipe, project: &project, endpoint, listeners, forged, secret };
     let shown = Shown {
         context,
         format: args.output,

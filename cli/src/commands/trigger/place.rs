@@ -11,7 +11,7 @@ pub enum Place {
     /// Straight to an app, as an attempt of this process.
     App(Target),
     /// To a public URL, as a provider would; `Some` when a `hook listen` of this journal has the endpoint.
-    Public(Target, Option<Listener>),
+    Public(Target, Option<Box<Listener>>),
 }
 
 impl Place {
@@ -43,7 +43,7 @@ pub async fn at(journal: &Journal, url: &Target) -> Result<Place, Failure> {
     let is_at =
         |l: &Listener| text.strip_prefix(&l.url).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
     let listener = running::all(journal).await?.into_iter().find(is_at);
-    Ok(Place::Public(url.clone(), listener))
+    Ok(Place::Public(url.clone(), listener.map(Box::new)))
 }
 
 /// The endpoint of this project that is running; of several the one that is named, or that hook.toml says is the provider's.
@@ -79,7 +79,7 @@ fn public(listener: Listener, provider: &str) -> Result<Place, Failure> {
     let target = running::url_for(&listener, provider)
         .parse()
         .map_err(|e: crate::target::BadTarget| Failure::new(Exit::Local, "local", e.to_string()))?;
-    Ok(Place::Public(target, Some(listener)))
+    Ok(Place::Public(target, Some(Box::new(listener))))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::forward::{self, Client, PostError, Shape};
 use crate::journal::{
     self, Attempt, BodyKey, Condition, EventRow, Journal, Kind, NewAttempt, NewEvent, Order, Owner, PART, Scope, State,
 };
+use crate::mark;
 use crate::platform::now_ms;
 use crate::provider::{Asked, Checker};
 use crate::session::tls_config;
@@ -73,6 +74,7 @@ impl Sender<'_> {
         let before = self.journal.read(newest).await?;
         let mut fields = event.fields()?;
         fields.insert(0, hook_proto::Header::new("host", self.client.target.authority().into_bytes()));
+        fields.push(mark::field());
         let path = self.path(event);
         let posted = forward::post(self.client, &event.method, path, &fields, event.body.clone(), self.timeout).await;
         let posted = posted.map_err(|error| not_posted(&event.url, &error))?;

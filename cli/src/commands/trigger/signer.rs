@@ -7,6 +7,7 @@ use hook_providers::{CannotSign, Recipe};
 use super::event::Event;
 use crate::activity::Trouble;
 use crate::failure::Failure;
+use crate::journal::Listener;
 use crate::provider::secrets::Kept;
 use crate::provider::{Checker, Secret, Source, made};
 
@@ -19,6 +20,8 @@ pub struct Signer<'a> {
     pub project: &'a Path,
     /// Whose secrets come first; empty: nobody's.
     pub endpoint: String,
+    /// Those who will verify it: what they know signs.
+    pub listeners: Vec<Listener>,
     /// With a secret that nobody has.
     pub forged: bool,
     /// Found or made with the first event.
@@ -44,7 +47,14 @@ impl Signer<'_> {
             self.sign_with(event, secret, now_ms).map_err(|error| self.cannot(&error))?;
             return Ok(None);
         }
-        let known = self.checker.secrets().of(&self.endpoint, self.recipe);
+        let secrets = self.checker.secrets();
+        let mut known = secrets.of(&self.endpoint, self.recipe);
+        for listener in &self.listeners {
+            if let Some((variable, shown)) = secrets.out_of_reach(&self.endpoint, self.recipe, &listener.lookup) {
+                return Err(self.out_of_reach(variable, shown));
+            }
+            known = secrets.shared_first(known, &listener.lookup);
+        }
         let some = !known.is_empty();
         for secret in known {
             match self.sign_with(event, &secret, now_ms) {
@@ -72,6 +82,17 @@ impl Signer<'_> {
         let params = secrets.params(&self.endpoint);
         let params: Vec<(&str, &str)> = params.iter().map(|(name, value)| (*name, &**value)).collect();
         event.sign(self.recipe, secret, &params, now_ms)
+    }
+
+    /// A secret that hook made instead would be another one, and the app would refuse it.
+    fn out_of_reach(&self, variable: &str, shown: &str) -> Failure {
+        let name = &self.recipe.name;
+        let what = format!(
+            "the hook listen that runs has the secret of {name} in its own environment ({variable}, {shown}), and this terminal has not. Nothing was sent."
+        );
+        Failure::failed(what)
+            .next(format!("export {variable}=…, then hook trigger … --secret-env {variable}"))
+            .next(format!("hook secret set {}                 for all terminals", self.recipe.slug))
     }
 
     fn cannot(&self, error: &CannotSign) -> Failure {

@@ -1,7 +1,7 @@
 //! What is said when the app refused an event, with what is known of its signature (ux §1.4).
 
 use crate::autopsy::answer::first_line;
-use crate::autopsy::app::is_refusal;
+use crate::autopsy::app::{is_refusal, is_stale};
 use crate::autopsy::framework;
 use crate::journal::{Attempt, EventRow, Signing};
 use crate::provider::Signature;
@@ -24,6 +24,26 @@ pub(super) fn on_refusal(row: &EventRow, attempt: &Attempt, body: &[u8]) -> Opti
     };
     let why = sanitize(&signature.text);
     let (why, next) = match verdict {
+        "valid" if is_stale(body) => {
+            let fact =
+                "signature is valid, but your app found its timestamp too old, or ahead of its clock.".to_owned();
+            (fact, format!("compare the app's clock with this one, then hook replay {seq} --resign"))
+        }
+        "valid" if signature.fields => {
+            let another = match &attempt.signing {
+                Some(Signing::AnewFor(url)) => {
+                    format!("your app verifies for another URL\nthan {} (--app-url URL says which)", sanitize(url))
+                }
+                _ => "your app verifies for another URL".to_owned(),
+            };
+            (
+                format!(
+                    "signature is valid, but your app refused it. Usual causes: {another}, or it holds another secret{}.",
+                    than(signature)
+                ),
+                explain(),
+            )
+        }
         "valid" => {
             let next = "(shows both, with the fix for Express, Next.js, Flask, Django, Rails, Laravel, Spring, Go)";
             (refused_though_valid(signature, attempt, body), format!("{}     {next}", explain()))
@@ -56,13 +76,17 @@ fn age(signature: &Signature) -> String {
     }
 }
 
+fn than(signature: &Signature) -> String {
+    signature.secret.as_ref().map_or_else(String::new, |secret| format!(" than {secret}"))
+}
+
 fn refused_though_valid(signature: &Signature, attempt: &Attempt, body: &[u8]) -> String {
     let framework = framework::of_answer(attempt, body);
     let parsed = match framework {
         Some(other) if other.name != "Express" => format!("before verifying ({}: {})", other.name, other.gist),
         _ => "before verifying (express.json() before\nexpress.raw)".to_owned(),
     };
-    let than = signature.secret.as_ref().map_or_else(String::new, |secret| format!(" than {secret}"));
+    let than = than(signature);
     format!(
         "signature is valid, but your app refused it. Usual causes: the body was parsed {parsed}, or the app holds another secret{than}."
     )

@@ -33,15 +33,20 @@ fn attempt(kind: &str, status: Option<u16>, error: Option<&str>, ms: u64) -> Att
 
 /// Everything that a person reads of one attempt.
 fn said(provider: &str, attempt: &Attempt, heard: Heard) -> String {
-    let (providers, mut row) = (providers(), EventRow::for_test(1, "POST", "/webhooks"));
+    let mut row = EventRow::for_test(1, "POST", "/webhooks");
     let question = matches!(heard, Heard::Handshake(_));
     row.signature = question.then(|| Box::new(Signature { question, ..Signature::default() }));
-    let judgement = judge(providers.get(provider), &row, attempt, heard);
+    said_of(provider, &row, attempt, heard)
+}
+
+fn said_of(provider: &str, row: &EventRow, attempt: &Attempt, heard: Heard) -> String {
+    let providers = providers();
+    let judgement = judge(providers.get(provider), row, attempt, heard);
     let answer =
         attempt.status.map_or("no answer".to_owned(), |status| format!("{status} in {:?} ms", attempt.ms.unwrap_or(0)));
     let mut lines = vec![format!("{provider}, {}, {answer}, sender heard {heard:?}:", attempt.kind)];
     lines.extend(judgement.warning.as_ref().map(|warning| format!("  ⚠ {warning}")));
-    if let Some(advice) = advice::on(&row, attempt, b"", heard, &judgement) {
+    if let Some(advice) = advice::on(row, attempt, b"", heard, &judgement) {
         lines.push(format!("  │ {}", advice.fact));
         lines.extend(advice.then.map(|then| format!("  │ {then}")));
         lines.push(format!("  └ next: {}", advice.next));
@@ -83,10 +88,28 @@ fn every_answer_is_judged_as_its_sender_does() {
         said("stripe", &down, Heard::BadGateway),
         said("stripe", &down, Heard::Queued),
         said("github", &down, Heard::BadGateway),
+        said("twilio", &down, Heard::BadGateway),
         said("dropbox", &down, Heard::BadGateway),
         said("dropbox", &down, Heard::Handshake(200)),
         said("slack", &answered(404, 12), Heard::Handshake(200)),
         said("nobody", &down, Heard::BadGateway),
+    ];
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn what_hook_made_nobody_sends_again() {
+    let mut row = EventRow::for_test(1, "POST", "/webhooks");
+    row.head.headers.push(mark::field());
+    let answered = |status, ms| attempt("live", Some(status), None, ms);
+    let down = attempt("live", None, Some("connection_refused"), 1);
+    let all = [
+        said_of("stripe", &row, &answered(500, 12), Heard::App),
+        said_of("stripe", &row, &answered(200, 12), Heard::App),
+        said_of("stripe", &row, &down, Heard::BadGateway),
+        said_of("github", &row, &down, Heard::BadGateway),
+        said_of("slack", &row, &answered(200, 4_100), Heard::App),
+        said_of("slack", &row, &answered(404, 12), Heard::Handshake(200)),
     ];
     insta::assert_snapshot!(all.join("\n"));
 }
@@ -121,9 +144,9 @@ fn no_recipe_promises_more_than_it_states() {
     let row = EventRow::for_test(1, "POST", "/webhooks");
     for recipe in providers().catalog().iter() {
         for status in [302, 404, 429, 500] {
-            let then =
-                judge(Some(recipe), &row, &attempt("live", Some(status), None, 1), Heard::App).then.unwrap_or_default();
-            match (&recipe.sender.retries, sends_again(recipe, Outcome::Status(status))) {
+            let then = judge(Some(recipe), &row, &attempt("live", Some(status), None, 1), Heard::App);
+            let then = then.then.unwrap_or_default();
+            match (&recipe.sender.retries, Of { recipe, once: false }.sends_again(Outcome::Status(status))) {
                 (Some(fact), Some(true)) => {
                     assert!(then.contains(&fact.value.says), "{then}");
                     assert_eq!(then.contains(HEDGE), !fact.confirmed, "{then}");
@@ -133,4 +156,54 @@ fn no_recipe_promises_more_than_it_states() {
             }
         }
     }
+}
+
+/// What Slack's and Discord's documents say of one kind of request does not hold for the other.
+#[test]
+fn what_is_sent_only_once_is_never_said_to_come_again() {
+    let providers = providers();
+    for slug in ["slack", "discord", "replicate"] {
+        let recipe = providers.get(slug).unwrap();
+        for (status, ms) in [(500, 12), (200, 4_100)] {
+            let attempt = attempt("live", Some(status), None, ms);
+            let said = |once| {
+                let mut row = EventRow::for_test(1, "POST", "/webhooks");
+                row.signature = Some(Box::new(crate::provider::Signature { once, ..Default::default() }));
+                let judgement = judge(Some(recipe), &row, &attempt, Heard::App);
+                let says = [judgement.warning, judgement.then].into_iter().flatten().collect::<String>();
+                (judgement.sends_again, says + &ways(recipe, once, &attempt).join(". "))
+            };
+            let (again, says) = said(true);
+            assert_eq!(again, Some(false), "{says}");
+            assert!(
+                !says.contains("will send") && !says.contains("and sends again") && !says.contains("sends an event"),
+                "{says}"
+            );
+            let (again, says) = said(false);
+            assert!(again == Some(true) || status == 200, "{says}");
+        }
+    }
+}
+
+#[test]
+fn what_its_sender_does_with_such_an_app_is_told() {
+    let providers = providers();
+    let said = |slug: &str, once, attempt: &Attempt| {
+        format!("{slug}\n  {}", ways(providers.get(slug).unwrap(), once, attempt).join("\n  "))
+    };
+    let answered = |status, ms| attempt("live", Some(status), None, ms);
+    let all = [
+        said("slack", false, &answered(200, 4_100)),
+        said("slack", true, &answered(200, 4_100)),
+        said("slack", true, &answered(500, 12)),
+        said("slack", false, &attempt("replay", Some(500), None, 12)),
+        said("stripe", false, &answered(400, 12)),
+        said("stripe", false, &answered(200, 12)),
+        said("github", false, &answered(404, 12)),
+        said("github", false, &answered(200, 10_001)),
+        said("shopify", false, &attempt("live", None, Some("connection_refused"), 1)),
+        said("mailgun", false, &answered(406, 12)),
+        said("paddle", false, &answered(202, 12)),
+    ];
+    insta::assert_snapshot!(all.join("\n"));
 }
