@@ -33,14 +33,16 @@ fn attempt(kind: &str, status: Option<u16>, error: Option<&str>, ms: u64) -> Att
 
 /// Everything that a person reads of one attempt.
 fn said(provider: &str, attempt: &Attempt, heard: Heard) -> String {
-    let mut row = EventRow::for_test(1, "POST", "/webhooks");
-    let question = matches!(heard, Heard::Handshake(_));
-    row.signature = question.then(|| Box::new(Signature { question, ..Signature::default() }));
-    said_of(provider, &row, attempt, heard)
+    said_of(provider, &EventRow::for_test(1, "POST", "/webhooks"), attempt, heard)
 }
 
 fn said_of(provider: &str, row: &EventRow, attempt: &Attempt, heard: Heard) -> String {
-    let providers = providers();
+    let (providers, mut row) = (providers(), row.clone());
+    // Only a question is answered as one.
+    if matches!(heard, Heard::Handshake(_)) {
+        row.signature = Some(Box::new(Signature { question: true, ..Signature::default() }));
+    }
+    let row = &row;
     let judgement = judge(providers.get(provider), row, attempt, heard);
     let answer =
         attempt.status.map_or("no answer".to_owned(), |status| format!("{status} in {:?} ms", attempt.ms.unwrap_or(0)));
