@@ -63,7 +63,7 @@ fn main() {
 /// The sample that is nearest to 1 KiB.
 fn sample(recipe: &Recipe) -> Made {
     let made = sample::types(recipe).into_iter().map(|kind| {
-        let options = Options { seed: 1, now_ms: NOW, set: &[], url: URL };
+        let options = Options { seed: 1, now_ms: NOW, ids_ms: NOW, set: &[], url: URL };
         sample::make(recipe, &kind.name, &options).unwrap()
     });
     made.min_by_key(|made| made.body.len().abs_diff(1024)).unwrap()

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct Lookup {
     /// Files of environment variables, whole paths, in the order in which they are looked in.
     pub env_files: Vec<String>,
+    /// The only provider whose secrets are looked for: all events are taken for its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<String>,
     /// Variables that hold secrets, whatever the provider.
     pub variables: Vec<String>,
     /// Values beside the secret that variables hold: name, and variable.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::scheme::pem;
+
 /// A signing secret, a public key, or a token: what the provider's dashboard shows.
 ///
 /// An asymmetric scheme also takes a PKCS#8 private key in PEM; it then verifies with its public half, and can sign.
@@ -34,11 +36,18 @@ pub struct Known<'a> {
 /// Secrets beyond this many are not tried, which bounds what one request can cost.
 pub const MAX_SECRETS: usize = 32;
 
+/// How public keys begin in base64: Ed25519, P-256, RSA.
+const PUBLIC_KEYS: [&str; 3] = ["MCow", "MFkw", "MIIB"];
+
 impl Secret<'_> {
-    /// What may be shown of it: a prefix that all of its kind share, and the last four characters.
+    /// What may be shown of it: a prefix that all of its kind share, and the last four characters. A key in PEM is shown
+    /// by its public half in base64: all PEM ends alike.
     pub fn shown(&self) -> String {
-        let value = self.value.trim();
-        let prefix = value.find('_').filter(|at| *at < 8).map_or("", |at| &value[..=at]);
+        let public = pem::is_pem(self.value).then(|| pem::public_half(self.value).unwrap_or_default());
+        let value = public.as_deref().unwrap_or(self.value.trim());
+        let of_kind = PUBLIC_KEYS.iter().any(|prefix| value.starts_with(prefix)).then_some(4);
+        let of_kind = of_kind.or_else(|| value.find('_').filter(|at| *at < 8).map(|at| at + 1));
+        let prefix = of_kind.map_or("", |end| &value[..end]);
         let last: Vec<char> = value.chars().rev().take(4).collect();
         if value.chars().count() < 12 + prefix.len() {
             return "…".to_owned();
@@ -65,5 +74,25 @@ mod tests {
         assert_eq!(shown("8f742231b10e8888abcd99yyyzzz85a5"), "…85a5");
         assert_eq!(shown("hunter2"), "…");
         assert!(!format!("{:?}", Secret { label: "x", value: "hunter2hunter2" }).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_key_in_pem_is_shown_as_its_public_half_is() {
+        let shown = |value: &str| Secret { label: "x", value }.shown();
+        let catalog = crate::Catalog::shipped();
+        let made = |slug, seed| {
+            let made = crate::new_secret(catalog.get(slug).expect(slug), [seed; 32]);
+            let made = made.unwrap_or_else(|| panic!("{slug} signs"));
+            (shown(&made.secret), made.for_app)
+        };
+        for (slug, prefix) in [("discord", "MCow…"), ("telnyx", "MCow…"), ("sendgrid", "MFkw…")] {
+            let ((one, for_app), (other, _)) = (made(slug, 1), made(slug, 2));
+            assert!(one.starts_with(prefix) && one != other, "{slug}: {one} {other}");
+            // Discord's own is in hexadecimal.
+            assert!(slug == "discord" || one.ends_with(&for_app[for_app.len() - 4..]), "{slug}: {one} {for_app}");
+        }
+        let (one, for_app) = made("sendgrid", 1);
+        assert_eq!(one, shown(&for_app));
+        assert_eq!(shown("-----BEGIN PRIVATE KEY-----\nnot one of them\n-----END PRIVATE KEY-----"), "…");
     }
 }

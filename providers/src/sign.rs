@@ -182,10 +182,16 @@ fn invent(scheme: &Scheme, known: &Known<'_>, draft: &mut Draft<'_>, now_ms: i64
     for place in needed {
         let there = draft.see(|request| place.find(&Scope::new(request, known.params)).is_some());
         if let (Selector::Header(name), false) = (place, there) {
-            let digest = Hash::Sha256.digest(&[name.as_bytes(), &now_ms.to_be_bytes(), &draft.body]);
-            draft.set_header(name, &format!("hook_{}", &crate::bytes::hex(&digest)[..24]));
+            let id = made_up(name, now_ms, &draft.body);
+            draft.set_header(name, &id);
         }
     }
+}
+
+/// An id that nothing else has: of this name, at this time, for this body.
+fn made_up(name: &str, now_ms: i64, body: &[u8]) -> String {
+    let digest = Hash::Sha256.digest(&[name.as_bytes(), &now_ms.to_be_bytes(), body]);
+    format!("hook_{}", &crate::bytes::hex(&digest)[..24])
 }
 
 /// The token that the request came with.
@@ -224,7 +230,7 @@ fn claims(form: &JwtForm, scope: &Scope<'_>, now_ms: i64, old: Option<&[u8]>) ->
             })
             .filter(|(name, _)| !fresh.iter().any(|(new, _)| new == name))
             .collect(),
-        _ => vec![("jti".to_owned(), quoted(&format!("hook_{seconds}")))],
+        _ => vec![("jti".to_owned(), quoted(&made_up("jti", now_ms, scope.request.body)))],
     };
     let all: Vec<String> = kept.iter().chain(&fresh).map(|(name, text)| format!("{}:{text}", quoted(name))).collect();
     Ok(format!("{{{}}}", all.join(",")))

@@ -8,7 +8,7 @@ pub struct Verdict {
     pub reason: String,
     /// What the signature is over.
     pub covers: Covers,
-    /// Which of the known secrets matched.
+    /// Which of the known secrets made the signature; also of one that is bound to another request, or in an older header.
     pub secret: Option<usize>,
     /// The recipe's name for the scheme that was used, where it has several.
     pub scheme: Option<String>,

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use hook_providers::{
-    Answer, Catalog, Handshake, Known, Outcome, Recipe, Request, Secret, answer_handshake, identify, sign,
+    Answer, Catalog, Handshake, Known, Outcome, Recipe, Request, Secret, answer_handshake, identify, new_secret, sign,
 };
 
 fn catalog() -> &'static Catalog {
@@ -23,6 +23,30 @@ fn provider(headers: &[(&str, &str)], body: &str) -> String {
     let found = seen(headers, "https://h.example/in", body);
     let also: String = found.also.iter().map(|recipe| format!(" or {}", recipe.slug)).collect();
     found.recipe.map_or_else(|| "nobody".to_owned(), |recipe| format!("{}{also}", recipe.slug))
+}
+
+/// What the form of a key tells before anything is verified with it.
+#[test]
+fn what_cannot_be_a_key_is_told() {
+    let catalog = Catalog::shipped();
+    let unfit = |slug: &str, secret: &str| catalog.get(slug).and_then(|recipe| recipe.unfit(secret));
+    for (slug, secret, why) in [
+        ("discord", "nothex", "it is no Ed25519 key in hexadecimal, base64 or PEM"),
+        ("telnyx", "zz", "it is no Ed25519 key in hexadecimal, base64 or PEM"),
+        ("sendgrid", "MFkwEw==", "it is no P-256 key in base64 or PEM"),
+        ("svix", "whsec_@@@", "it is not base64 after whsec_"),
+        ("adyen", "zz", "it is not hexadecimal"),
+        ("braintree", "x", "it is not PUBLIC_KEY|PRIVATE_KEY"),
+        ("aws-sns", "x", "it is no RSA key or certificate in PEM"),
+    ] {
+        assert_eq!(unfit(slug, secret), Some(why), "{slug}");
+    }
+    assert_eq!((unfit("stripe", "anything"), unfit("github", "hush")), (None, None));
+    for recipe in catalog.iter().filter(|recipe| recipe.can_sign()) {
+        let made = new_secret(recipe, [7; 32]).unwrap_or_else(|| panic!("{} can sign", recipe.slug));
+        let all = [&made.secret, &made.for_app].map(|secret| recipe.unfit(secret));
+        assert_eq!(all, [None, None], "{}", recipe.slug);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use hook_providers::{Catalog, Known, Recipe, Request, Secret, State, identify, n
 use serde_json::Value;
 
 const NOW: u64 = 1_780_000_000_123;
+const URL: &str = "https://hooks.example.com/in/abc";
 const SEEDS: [u64; 3] = [0, 1, u64::MAX];
 
 fn catalog() -> &'static Catalog {
@@ -20,7 +21,7 @@ fn recipe(slug: &str) -> &'static Recipe {
 }
 
 fn attempt(slug: &str, name: &str, seed: u64, set: &[(&str, &str)]) -> Result<Made, SampleError> {
-    sample::make(recipe(slug), name, &Options { seed, now_ms: NOW, set, url: "https://hooks.example.com/in/abc" })
+    sample::make(recipe(slug), name, &Options { seed, now_ms: NOW, ids_ms: NOW, set, url: URL })
 }
 
 fn made(slug: &str, name: &str, seed: u64, set: &[(&str, &str)]) -> Made {
@@ -379,7 +380,7 @@ fn a_recipe_of_somebody_else_has_no_samples() {
     let text = hook_providers::shipped_text("stripe").expect("it is shipped");
     let own = Recipe::parse("acme", text).expect("it is a recipe");
     assert!(sample::types(&own).is_empty() && sample::near(&own, "x").is_empty());
-    let options = Options { seed: 1, now_ms: NOW, set: &[], url: "https://h.example/" };
+    let options = Options { seed: 1, now_ms: NOW, ids_ms: NOW, set: &[], url: URL };
     let error = sample::make(&own, "x", &options).expect_err("there are none");
     assert_eq!(error.to_string(), "hook has no samples of acme");
 }

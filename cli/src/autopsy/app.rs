@@ -2,12 +2,13 @@
 
 use std::sync::OnceLock;
 
-use hook_providers::{Request, Rewriting, State, rewritings, verify};
+use hook_providers::{Request, Rewriting, State, answer_handshake, rewritings, verify};
 use serde::Deserialize;
 
 use super::answer::{first_line, is_csrf, is_host_check};
 use super::finding::{Finding, named};
 use super::framework::{self, Framework};
+use super::meaning::{Answer, Meaning, Telling, meaning, took_forged, took_wrong};
 use crate::journal::{Attempt, Signing};
 use crate::provider::{Case, sender};
 use crate::sanitize::sanitize;
@@ -20,6 +21,9 @@ pub struct Seen {
     pub framework: Option<&'static Framework>,
     /// The app's answer is a refusal, as of a signature.
     pub refused: bool,
+    pub meaning: Meaning,
+    /// What the other attempts tell.
+    pub besides: Vec<String>,
     /// What it may have been, what was computed first.
     pub causes: Vec<Cause>,
     /// What its sender does with such an app.
@@ -90,39 +94,76 @@ fn known_answer(answer: &[u8]) -> Option<&'static Known> {
 }
 
 impl Seen {
-    /// `finding` is about the event as it came; `answer` is the body of the app's answer.
-    pub fn of(case: &Case<'_>, finding: &Finding, attempt: Attempt, answer: &[u8]) -> Self {
+    /// `finding` is about the event as it came; the answers are those of the last attempt, and of a forged one.
+    pub fn of(case: &Case<'_>, finding: &Finding, telling: Telling, answer: &[u8], to_forged: &[u8]) -> Self {
+        let attempt = telling.last;
         let mut seen = Self {
             first_line: first_line(&attempt, answer),
             framework: framework::of_answer(&attempt, answer),
             refused: false,
+            meaning: Meaning::Nothing,
+            besides: Vec::new(),
             causes: Vec::new(),
             sender: case.recipe.map(|recipe| sender::ways(recipe, case.event.once, &attempt)).unwrap_or_default(),
             attempt,
         };
-        if let Some(cause) = seen.apart_from_signatures(answer) {
-            seen.causes.push(cause);
-            return seen;
+        match seen.apart_from_signatures(answer) {
+            Some(cause) => seen.causes.push(cause),
+            None => seen.judge(case, finding, answer),
         }
-        let status = seen.attempt.status.unwrap_or_default();
-        let said = known_answer(answer);
-        seen.refused = is_refusal(status, answer);
-        if (200..300).contains(&status) {
-            seen.causes.extend(taken_all_the_same(finding));
-        } else if !seen.refused {
-            let says = format!("your app answered {status}, which says nothing of the signature");
-            seen.causes.push(cause("app_error", says, true, Fix::Nothing));
-        } else {
-            if let Some(said) = said {
-                let fix = if said.code == "body_parsed" { Fix::Bytes } else { Fix::Nothing };
-                seen.causes.push(cause(&said.code, said.says.clone(), true, fix));
+        if let Some((came, status)) = telling.as_it_came.and_then(|came| came.status.map(|status| (came, status))) {
+            seen.besides.push(format!("as it came it got {status} (attempt {})", came.n));
+            if meaning(finding.verdict(), None, Answer::of(&came, b"")) == Meaning::TookWrong {
+                seen.causes.push(taken(finding, finding.verdict()));
             }
-            // Of a signature that it finds too old neither the bytes nor the secret are wrong.
-            if finding.is_valid() && said.is_none_or(|said| said.code != STALE) {
-                seen.refused_though_valid(case, finding);
+        }
+        if let Some(forged) = telling.forged {
+            let n = forged.n;
+            match meaning(finding.verdict(), forged.signing.as_ref(), Answer::of(&forged, to_forged)) {
+                Meaning::TookForged(part) => {
+                    let says = format!("{} (attempt {n})", took_forged(part));
+                    seen.causes.push(cause("taken_forged", says, true, Fix::Nothing));
+                }
+                Meaning::RefusedForged => {
+                    seen.besides.push(format!("attempt {n} was forged, and your app refused it, as it should"));
+                }
+                _ => {}
             }
         }
         seen
+    }
+
+    /// What the answer tells of what was sent.
+    fn judge(&mut self, case: &Case<'_>, finding: &Finding, answer: &[u8]) {
+        let status = self.attempt.status.unwrap_or_default();
+        let got = Answer::of(&self.attempt, answer);
+        let verdict = sent(case, finding, &self.attempt);
+        self.refused = got == Answer::Refused;
+        self.meaning = meaning(&verdict, self.attempt.signing.as_ref(), got);
+        if got == Answer::Other {
+            let says = format!("your app answered {status}, which says nothing of the signature");
+            self.causes.push(cause("app_error", says, true, Fix::Nothing));
+        }
+        let said = known_answer(answer).filter(|_| self.refused && self.meaning != Meaning::RefusedForged);
+        if let Some(said) = said {
+            let fix = if said.code == "body_parsed" { Fix::Bytes } else { Fix::Nothing };
+            self.causes.push(cause(&said.code, said.says.clone(), true, fix));
+        }
+        match self.meaning {
+            // A question needs no signature.
+            Meaning::TookWrong if verdict == "unsigned" && is_question(case, self.attempt.started_at) => {}
+            Meaning::TookWrong => self.causes.push(taken(finding, &verdict)),
+            Meaning::TookForged(part) => {
+                self.causes.push(cause("taken_forged", took_forged(part), true, Fix::Nothing));
+            }
+            // It was right when it came, and too old when it was sent.
+            Meaning::RefusedWrong if finding.is_valid() => self.causes.extend(as_sent(case, &self.attempt)),
+            // Of a signature that it finds too old neither the bytes nor the secret are wrong.
+            Meaning::RefusedRight | Meaning::RefusedAnew if said.is_none_or(|said| said.code != STALE) => {
+                self.refused_though_valid(case, finding);
+            }
+            _ => {}
+        }
     }
 
     /// The answers that have their cause whatever the signature.
@@ -152,7 +193,9 @@ impl Seen {
     }
 
     fn refused_though_valid(&mut self, case: &Case<'_>, finding: &Finding) {
-        if let Some(other) = as_sent(case, &self.attempt) {
+        // What hook signed is right where it was sent to.
+        let came = (self.attempt.signing.is_none()).then(|| as_sent(case, &self.attempt)).flatten();
+        if let Some(other) = came {
             self.causes.push(other);
             return;
         }
@@ -161,14 +204,14 @@ impl Seen {
         }
         let secrets: Vec<String> = case.secrets.iter().map(named).collect();
         let mut other = format!("the app holds another secret than {}", secrets.join(", "));
+        if let Some(Signing::AnewFor(url)) = &self.attempt.signing {
+            let says = format!(
+                "your app verifies for another URL than {}, for which hook signed it anew: hook listen … --app-url URL says which",
+                sanitize(url)
+            );
+            self.causes.push(cause("url_differs", says, false, Fix::Nothing));
+        }
         if finding.signature.fields {
-            if let Some(Signing::AnewFor(url)) = &self.attempt.signing {
-                let says = format!(
-                    "your app verifies for another URL than {}, for which hook signed it anew: hook listen … --app-url URL says which",
-                    sanitize(url)
-                );
-                self.causes.push(cause("url_differs", says, false, Fix::Nothing));
-            }
             return self.causes.push(cause("other_secret", other, false, Fix::Nothing));
         }
         match parsed_first(case, self.framework) {
@@ -181,6 +224,23 @@ impl Seen {
 
 fn cause(code: &str, says: impl Into<String>, certain: bool, fix: Fix) -> Cause {
     Cause { code: code.to_owned(), says: says.into(), certain, fix }
+}
+
+fn taken(finding: &Finding, verdict: &str) -> Cause {
+    let follows = took_wrong(verdict, finding.signature.reason.as_deref());
+    cause("taken_unverified", format!("your app took it as it came all the same: {follows}"), true, Fix::Nothing)
+}
+
+/// The verdict on the signature that came, when an attempt was made with it: meanwhile it may have grown old.
+fn sent(case: &Case<'_>, finding: &Finding, attempt: &Attempt) -> String {
+    let then = case.recipe.filter(|_| finding.is_valid());
+    let then = then.map(|recipe| verify(recipe, case.request, &case.known, attempt.started_at).state);
+    let is_stale = then == Some(State::Stale);
+    if is_stale { State::Stale.word().to_owned() } else { finding.verdict().to_owned() }
+}
+
+fn is_question(case: &Case<'_>, now_ms: u64) -> bool {
+    case.recipe.is_some_and(|recipe| answer_handshake(recipe, case.request, &case.known, now_ms).is_some())
 }
 
 /// Whether what was sent to the app verifies there: at its own URL, with the fields that it got, at that time.
@@ -237,15 +297,4 @@ fn parsed_first(case: &Case<'_>, framework: Option<&Framework>) -> Result<String
             Ok(format!("the body was parsed before verifying: {writer} would write other bytes{sizes}"))
         }
     }
-}
-
-/// What it means that the app took what hook would not.
-fn taken_all_the_same(finding: &Finding) -> Option<Cause> {
-    let says = match finding.verdict() {
-        "invalid" => "your app took it all the same: it holds a secret that hook does not have, or it does not verify",
-        "stale" => "your app took it all the same: it does not look at the timestamp",
-        "unsigned" | "malformed" => "your app took it all the same: it does not verify",
-        _ => return None,
-    };
-    Some(cause("taken_unverified", says, true, Fix::Nothing))
 }

@@ -27,7 +27,7 @@ impl Finding {
         signature.reason = (found.cause != Cause::None).then(|| found.cause.word().to_owned());
         signature.text = match found.cause {
             Cause::None => valid(case, &found.verdict),
-            Cause::Unknown => unknown(case, recipe),
+            Cause::Unknown => unknown(case, recipe, found.verdict.scheme.as_deref()),
             _ => found.says,
         };
         Self {
@@ -40,9 +40,13 @@ impl Finding {
 
     fn unrecognised(case: &Case<'_>) -> Self {
         let known = case.providers.catalog().iter().len();
+        let left_out = case.providers.left_out.iter().map(|bad| format!("; a recipe was left out: {bad}"));
         let signature = Signature {
             verdict: Some(State::Unchecked.word().to_owned()),
-            text: format!("nothing in it is of a provider that hook knows ({known} of them)"),
+            text: format!(
+                "nothing in it is of a provider that hook knows ({known} of them){}",
+                left_out.collect::<String>()
+            ),
             reason: Some(Cause::Unknown.word().to_owned()),
             ..Signature::default()
         };
@@ -94,17 +98,18 @@ fn valid(case: &Case<'_>, verdict: &Verdict) -> String {
     text
 }
 
-fn unknown(case: &Case<'_>, recipe: &Recipe) -> String {
+fn unknown(case: &Case<'_>, recipe: &Recipe, scheme: Option<&str>) -> String {
     let known: Vec<String> = case.secrets.iter().map(named).collect();
-    let signs_body = recipe.signatures().any(|signature| signature.covers != Covers::Nothing);
-    let changed = match (signs_body, recipe.signs_url()) {
+    let facts = recipe.signature(scheme);
+    // Only of what is signed other forms were tried.
+    let tried = match facts.map(|facts| (facts.covers == Covers::Body, facts.url)).unwrap_or_default() {
         (true, true) => ", nor any known re-formatting of the body or URL",
         (true, false) => ", nor any known re-formatting of the body",
-        (false, true) => ", nor any known re-writing of the URL",
+        (false, true) => ", nor any known form of the URL",
         (false, false) => "",
     };
     format!(
-        "matches none of the secrets hook knows ({}){changed}. Most often: another endpoint's secret",
+        "matches none of the secrets hook knows ({}){tried}. Most often: another endpoint's secret",
         known.join(", ")
     )
 }

@@ -7,6 +7,7 @@ pub mod finding;
 pub mod framework;
 pub mod held;
 pub mod infer;
+pub mod meaning;
 pub mod probe;
 mod recall;
 pub mod which;

@@ -5,12 +5,13 @@ use clap::Args;
 use super::Context;
 use crate::autopsy::framework::{self, Framework};
 use crate::autopsy::infer::{self, Signed};
+use crate::autopsy::meaning::Telling;
 use crate::autopsy::probe::{self, Got, Tried};
 use crate::autopsy::which::{Subject, Which};
 use crate::autopsy::{Seen, finding, held};
 use crate::failure::{Exit, Failure};
 use crate::forward::{Client, Marks, Shape, fields, post, url_seen};
-use crate::journal::{self, Attempt, BodyKey, EventRow, Journal};
+use crate::journal::{self, BodyKey, EventRow, Journal};
 use crate::output::Format;
 use crate::output::autopsy::Told;
 use crate::output::{explanation, json, probe as told};
@@ -61,14 +62,14 @@ pub struct ExplainArgs {
 pub async fn run(context: &Context, args: ExplainArgs) -> Result<Exit, Failure> {
     let asked = args.framework.as_deref().map(framework_named).transpose()?;
     let (subject, journal) = args.which.subject(|| context.journal()).await?;
-    let last = match &journal {
-        Some(journal) => last_attempt(journal, &subject).await?,
+    let attempts = match &journal {
+        Some(journal) => attempts(journal, &subject).await?,
         None => None,
     };
     if args.probe {
-        let target = args.to.clone().or_else(|| last.as_ref()?.0.target.parse().ok());
-        let language =
-            asked.or_else(|| last.as_ref().and_then(|(attempt, answer)| framework::of_answer(attempt, answer)));
+        let target = args.to.clone().or_else(|| attempts.as_ref()?.telling.last.target.parse().ok());
+        let answered = |attempts: &Attempts| framework::of_answer(&attempts.telling.last, &attempts.answer);
+        let language = asked.or_else(|| attempts.as_ref().and_then(answered));
         return probe(context, &args, &subject, target, language.map(|f| f.language.as_str())).await;
     }
     // All else can be explained without it.
@@ -77,9 +78,10 @@ pub async fn run(context: &Context, args: ExplainArgs) -> Result<Exit, Failure> 
     }
     let now = now_ms();
     let text = subject.checker.look(subject.asked(), |case| {
-        let urls: Vec<&str> = last.iter().map(|(attempt, _)| attempt.target.as_str()).collect();
+        let urls: Vec<String> = attempts.iter().map(|attempts| attempts.telling.last.target.clone()).collect();
+        let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
         let finding = subject.finding(case, &urls);
-        let seen = last.as_ref().map(|(attempt, answer)| Seen::of(case, &finding, attempt.clone(), answer));
+        let seen = attempts.map(|it| Seen::of(case, &finding, it.telling, &it.answer, &it.to_forged));
         let later = subject.row.is_some() && finding.is_valid();
         let refused_now = later.then(|| finding::refused_at(case, now)).flatten();
         let told =
@@ -213,11 +215,22 @@ fn framework_named(name: &str) -> Result<&'static Framework, Failure> {
     })
 }
 
-/// The last attempt, with what is kept of its answer.
-async fn last_attempt(journal: &Journal, subject: &Subject) -> Result<Option<(Attempt, Vec<u8>)>, Failure> {
+/// The attempts that tell something, and what is kept of the answers to the last and to a forged one.
+struct Attempts {
+    telling: Telling,
+    answer: Vec<u8>,
+    to_forged: Vec<u8>,
+}
+
+async fn attempts(journal: &Journal, subject: &Subject) -> Result<Option<Attempts>, Failure> {
     let Some(seq) = subject.row.as_ref().map(|row| row.seq) else { return Ok(None) };
-    let Some(last) = journal.read(move |c| journal::attempts_of(c, seq)).await?.pop() else { return Ok(None) };
-    let n = last.n;
+    let all = journal.read(move |c| journal::attempts_of(c, seq)).await?;
+    let Some(telling) = Telling::of(all) else { return Ok(None) };
+    let n = telling.last.n;
     let answer = journal.read(move |c| BodyKey::Attempt(seq, n).read(c, usize::MAX)).await?;
-    Ok(Some((last, answer)))
+    let to_forged = match telling.forged.as_ref().map(|attempt| attempt.n) {
+        Some(n) => journal.read(move |c| BodyKey::Attempt(seq, n).read(c, usize::MAX)).await?,
+        None => Vec::new(),
+    };
+    Ok(Some(Attempts { telling, answer, to_forged }))
 }

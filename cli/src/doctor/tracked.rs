@@ -132,7 +132,10 @@ impl Scan {
             _ => format!("{} and {} more", found[0], found.len() - 1),
         };
         let finding = if !self.known.is_empty() {
-            let words = format!("a signing secret of yours is in a file that git tracks: {}", which(&self.known));
+            let mut words = format!("a signing secret of yours is in a file that git tracks: {}", which(&self.known));
+            if !self.likely.is_empty() {
+                words += &format!("; what looks like one: {}", which(&self.likely));
+            }
             Finding::bad(
                 "tracked",
                 words,

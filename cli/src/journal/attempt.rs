@@ -67,7 +67,15 @@ impl Signing {
     }
 
     pub fn is_forged(&self) -> bool {
-        matches!(self, Self::Forged(_))
+        self.forged().is_some()
+    }
+
+    /// What is wrong with it on purpose.
+    pub fn forged(&self) -> Option<Part> {
+        match self {
+            Self::Forged(part) => Some(*part),
+            Self::Anew | Self::AnewFor(_) => None,
+        }
     }
 }
 
@@ -124,6 +132,14 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// A live one that ended with this.
+    #[cfg(test)]
+    pub fn for_test(status: Option<u16>) -> Self {
+        let target = "http://localhost:3000/webhooks".to_owned();
+        let begun = NewAttempt { kind: Kind::Live, target, owner: String::new(), started_at: 0 };
+        Self::ended(1, begun, AttemptEnd { ended_at: 1, status, ms: 1, ..AttemptEnd::default() })
+    }
+
     pub fn ended(n: u32, begun: NewAttempt, end: AttemptEnd) -> Self {
         Self {
             n,

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::activity::{Handshake, Heard};
 use crate::autopsy::answer::{first_line, header, is_csrf, is_host_check, path_of, resolve};
-use crate::journal::{Attempt, EventRow, State};
+use crate::autopsy::app::is_refusal;
+use crate::journal::{Attempt, EventRow, Signing, State};
 use crate::provider::check::Handed;
 use crate::provider::sender::Judgement;
 use crate::sanitize::sanitize;
@@ -34,7 +35,11 @@ pub fn next(all: &[Advice]) -> Option<&str> {
     all.iter().find(|advice| !advice.general).or(all.first()).map(|advice| advice.next.as_str())
 }
 
-/// `None` for an answer that looks like success.
+fn is_good(attempt: &Attempt) -> bool {
+    attempt.status.is_some_and(|status| (200..300).contains(&status))
+}
+
+/// `None` for an answer that looks like success to what is signed right, and for a forged event that was refused.
 pub fn on(row: &EventRow, attempt: &Attempt, body: &[u8], heard: Heard, judgement: &Judgement) -> Option<Advice> {
     let seq = row.seq;
     let then = || judgement.then.as_ref().map(|then| format!("{then}."));
@@ -88,6 +93,7 @@ pub fn on(row: &EventRow, attempt: &Attempt, body: &[u8], heard: Heard, judgemen
     }
     match on_status(row, attempt, body, judgement) {
         Some((fact, next)) => advice(fact, next),
+        None if is_good(attempt) => signature::on_taken(row, attempt, body),
         None => on_failure(row, attempt, body, judgement).map(|failure| Advice { then: then(), ..failure }),
     }
 }
@@ -140,7 +146,11 @@ fn on_status(row: &EventRow, attempt: &Attempt, body: &[u8], judgement: &Judgeme
 
 /// Any other answer that is no success.
 fn on_failure(row: &EventRow, attempt: &Attempt, body: &[u8], judgement: &Judgement) -> Option<Advice> {
-    let (seq, status) = (row.seq, attempt.status.filter(|status| !(200..300).contains(status))?);
+    let (seq, status) = (row.seq, attempt.status?);
+    let is_forged = attempt.signing.as_ref().is_some_and(Signing::is_forged);
+    if is_forged && is_refusal(status, body) {
+        return None;
+    }
     let next = match status {
         // Nobody else will send it again.
         _ if judgement.then.is_some() && judgement.sends_again == Some(false) => format!("hook replay {seq}"),
@@ -206,12 +216,17 @@ pub fn on_handshake(row: &EventRow, what: &Handshake) -> Advice {
 
 /// What to do about an answer that looks like success, and is none to this sender. Of a slow one it was said before.
 pub fn on_warning(seq: u64, attempt: &Attempt, heard: Heard, judgement: &Judgement) -> Option<String> {
-    let looks_good = attempt.status.is_some_and(|status| (200..300).contains(&status));
-    judgement.warning.as_ref().filter(|_| looks_good && heard == Heard::App)?;
+    judgement.warning.as_ref().filter(|_| is_good(attempt) && heard == Heard::App)?;
     Some(match &judgement.takes {
         Some(statuses) => format!("answer {statuses}, then hook replay {seq}"),
         None => answer_first(seq),
     })
+}
+
+/// Whether the app took an event that came without a signature, and that is no question.
+pub fn is_unsigned(row: &EventRow, attempt: &Attempt) -> bool {
+    let is_unsigned = row.verdict.as_deref() == Some("unsigned") && row.state != State::Handshake;
+    is_unsigned && is_good(attempt) && attempt.signing.is_none()
 }
 
 fn answer_first(seq: u64) -> String {
@@ -312,6 +327,15 @@ mod tests {
         };
         let valid = || Signature { secret: Some("whsec_…9fQ2".into()), ..found("signed with stripe") };
         let anew = |a: &mut Attempt| a.signing = Some(crate::journal::Signing::Anew);
+        fn forged(a: &mut Attempt) {
+            a.signing = Some(Signing::Forged(crate::provider::Part::Body));
+        }
+        let taken = |a: &mut Attempt| a.status = Some(200);
+        let taken_anew = |a: &mut Attempt| (a.status, a.signing) = (Some(200), Some(Signing::Anew));
+        let taken_forged = |a: &mut Attempt| {
+            forged(a);
+            a.status = Some(200);
+        };
         let all = [
             said("invalid", unknown, as_it_is, &express),
             said("invalid", changed, as_it_is, &[]),
@@ -325,6 +349,13 @@ mod tests {
             said("unsigned", found("no Stripe-Signature header"), as_it_is, &[]),
             said("malformed", found("no v1= in the Stripe-Signature header"), as_it_is, &[]),
             said("no_secret", found("no secret is known"), as_it_is, &[]),
+            said("invalid", found("no known secret made this signature"), taken, &[]),
+            said("stale", found("the signature is right, but its timestamp is 14 min old"), taken, &[]),
+            said("malformed", found("no v1= in the Stripe-Signature header"), taken, &[]),
+            said("unsigned", found("no Stripe-Signature header"), taken, &[]),
+            said("invalid", found("no known secret made this signature"), taken_anew, &[]),
+            said("valid", valid(), taken_forged, &[]),
+            said("valid", valid(), forged, &[]),
         ];
         insta::assert_snapshot!(all.join("\n\n"));
     }

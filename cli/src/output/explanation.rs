@@ -10,7 +10,9 @@ use super::autopsy::{self, because, heading};
 use crate::autopsy::Seen;
 use crate::autopsy::app::{Cause, Fix};
 use crate::autopsy::framework::{self, Framework, Place};
+use crate::autopsy::meaning::{Meaning, had_to_refuse};
 use crate::journal::Signing;
+use crate::provider::Part;
 use crate::sanitize::{sanitize, sanitize_block};
 use crate::ui::{Ink, Paint};
 
@@ -29,8 +31,9 @@ impl Told<'_> {
         self.asked.or_else(|| self.seen?.framework)
     }
 
-    fn is_valid_and_refused(&self) -> bool {
-        self.told.finding.is_valid() && self.seen.is_some_and(|seen| seen.refused)
+    /// It refused what is right, as it came or as hook signed it.
+    fn is_right_and_refused(&self) -> bool {
+        self.seen.is_some_and(|seen| matches!(seen.meaning, Meaning::RefusedRight | Meaning::RefusedAnew))
     }
 
     /// What would mend it, when anything of a framework does.
@@ -45,8 +48,8 @@ impl Told<'_> {
         match self.told.finding.signature.reason.as_deref().unwrap_or_default() {
             reason if reason.starts_with("url_") => Fix::Proxy,
             "body_reformatted" | "form_reencoded" | "line_endings" | "trailing_newline" | "byte_order_mark"
-            | "charset" | "compression" | "content_type" | "body_wrapped" | "body_missing" => verify,
-            _ if self.asked.is_some() || self.is_valid_and_refused() && !is_stale => verify,
+            | "charset" | "compression" | "content_type" | "body_wrapped" | "body_missing" | "body_other" => verify,
+            _ if self.asked.is_some() || self.is_right_and_refused() && !is_stale => verify,
             _ => Fix::Nothing,
         }
     }
@@ -116,7 +119,9 @@ fn app_heading(seen: &Seen) -> String {
         None => "gave no answer".to_owned(),
     };
     let took = attempt.ms.map_or_else(String::new, |ms| format!(" in {ms} ms"));
-    format!("Your app {answered}{took}  (attempt {}, {}, {})", attempt.n, attempt.kind, sanitize(&attempt.target))
+    let signing = attempt.signing.as_ref().map_or_else(String::new, |signing| format!(", {}", signing.words()));
+    let (kind, target) = (&attempt.kind, &attempt.target);
+    sanitize(&format!("Your app {answered}{took}  (attempt {}, {kind}{signing}, {target})", attempt.n)).into_owned()
 }
 
 fn app(all: &Told<'_>, seen: &Seen) -> String {
@@ -127,11 +132,7 @@ fn app(all: &Told<'_>, seen: &Seen) -> String {
     if let Some(framework) = seen.framework {
         lines.push(format!("its answer looks like {}", framework.name));
     }
-    if all.is_valid_and_refused() {
-        lines.push("the signature is valid, but your app refused it".to_owned());
-    } else if seen.refused && matches!(all.told.finding.verdict(), "invalid" | "malformed" | "stale" | "unsigned") {
-        lines.push("your app refused it, as it should".to_owned());
-    }
+    lines.extend(refusal(all, seen).map(str::to_owned));
     let (certain, usual): (Vec<&Cause>, Vec<&Cause>) = seen.causes.iter().partition(|cause| cause.certain);
     lines.extend(certain.into_iter().map(|cause| sanitize(&cause.says).into_owned()));
     if !usual.is_empty() {
@@ -139,8 +140,26 @@ fn app(all: &Told<'_>, seen: &Seen) -> String {
         let word = if all.len() == 1 { "most likely" } else { "usual causes" };
         lines.push(format!("{word}: {}", all.join(", or ")));
     }
+    lines.extend(seen.besides.iter().cloned());
     lines.extend(seen.sender.iter().map(|line| sanitize(line).into_owned()));
     lines.iter().map(|line| format!("  {line}\n")).collect()
+}
+
+/// What the answer is to what was sent.
+fn refusal(all: &Told<'_>, seen: &Seen) -> Option<&'static str> {
+    let is_anew = matches!(seen.attempt.signing, Some(Signing::Anew | Signing::AnewFor(_)));
+    Some(match seen.meaning {
+        Meaning::RefusedRight => "the signature is valid, but your app refused it",
+        Meaning::RefusedAnew => "hook signed it anew, but your app refused it all the same",
+        Meaning::RefusedWrong if had_to_refuse(all.told.finding) => "your app refused it, as it should",
+        Meaning::RefusedWrong => "your app refused it too",
+        Meaning::RefusedForged => "it was forged, and your app refused it, as it should",
+        // What came with a good signature needs no such word.
+        Meaning::Nothing if is_anew && seen.attempt.status.is_some() && !all.told.finding.is_valid() => {
+            "hook signed it anew: the answer says nothing of the signature that came"
+        }
+        _ => return None,
+    })
 }
 
 fn fix(all: &Told<'_>, paint: Paint) -> Option<String> {
@@ -192,6 +211,8 @@ pub fn json(all: &Told<'_>) -> Value {
         json!({
             "attempt": attempt.n,
             "kind": attempt.kind,
+            "resigned": matches!(attempt.signing, Some(Signing::Anew | Signing::AnewFor(_))),
+            "forged": attempt.signing.as_ref().and_then(Signing::forged).map(Part::as_str),
             "target": attempt.target,
             "status": attempt.status,
             "error": attempt.error,

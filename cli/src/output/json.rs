@@ -13,8 +13,8 @@ use crate::activity::{Activity, AppState, Handshake, Heard, Sender, Shown, Troub
 use crate::failure::Failure;
 use crate::journal::{Attempt, EventRow, Signing};
 use crate::platform::now_ms;
-use crate::provider::Signature;
 use crate::provider::sender::Judgement;
+use crate::provider::{Part, Signature};
 use crate::text::rfc3339;
 use crate::ui::Ui;
 
@@ -250,6 +250,8 @@ pub fn attempt(
 ) -> Value {
     let next = advice::on(row, attempt, body.unwrap_or_default(), heard, judgement).map(|a| a.next);
     let next = next.or_else(|| advice::on_warning(row.seq, attempt, heard, judgement));
+    // The line log says it once in a session.
+    let next = next.or_else(|| advice::is_unsigned(row, attempt).then(|| format!("hook explain {}", row.seq)));
     let mut object = json!({
         "v": 1,
         "type": "attempt",
@@ -259,10 +261,7 @@ pub fn attempt(
         "attempt": attempt.n,
         "kind": attempt.kind,
         "resigned": matches!(attempt.signing, Some(Signing::Anew | Signing::AnewFor(_))),
-        "forged": match attempt.signing {
-            Some(Signing::Forged(part)) => Some(part.as_str()),
-            _ => None,
-        },
+        "forged": attempt.signing.as_ref().and_then(Signing::forged).map(Part::as_str),
         "target": Mask::of(row).url(&attempt.target),
         "status": attempt.status,
         "error": attempt.error,

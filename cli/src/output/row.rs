@@ -36,7 +36,16 @@ pub fn attempt_line_at(row: &EventRow, attempt: &Attempt, at: u64, paint: Paint)
     };
     let word = word + signed_word(attempt);
     let status = if by_hook { status } else { paint.ink(ink, status) };
-    line(row, at, &status, &took, &word, paint)
+    line(row, at, (&status, &took), &word, sent(row, attempt), paint)
+}
+
+/// The verdict on what an attempt carried: what hook signed is right, and what it forged is wrong, whatever came.
+fn sent<'a>(row: &'a EventRow, attempt: &Attempt) -> Option<&'a str> {
+    match &attempt.signing {
+        None => row.verdict.as_deref(),
+        Some(Signing::Anew | Signing::AnewFor(_)) => Some("valid"),
+        Some(Signing::Forged(_)) => Some("invalid"),
+    }
 }
 
 /// That an attempt was not signed as its event came.
@@ -59,7 +68,7 @@ pub fn settled_line(row: &EventRow, paint: Paint) -> String {
         State::Undelivered => "refused",
         other => other.as_str(),
     };
-    line(row, row.head.received_at, "---", word, "", paint)
+    line(row, row.head.received_at, ("---", word), "", row.verdict.as_deref(), paint)
 }
 
 /// What is said behind a line: `handshake`, or `duplicate of #3  ⚠ slack gives up at 3 s and sends again`.
@@ -70,19 +79,27 @@ pub fn marks(row: &EventRow, warning: Option<&str>, paint: Paint) -> String {
     handshake.into_iter().chain(duplicate).chain(warning).map(|mark| format!("  {mark}")).collect()
 }
 
-fn line(row: &EventRow, at: u64, status: &str, took: &str, word: &str, paint: Paint) -> String {
+fn line(
+    row: &EventRow,
+    at: u64,
+    (status, took): (&str, &str),
+    word: &str,
+    verdict: Option<&str>,
+    paint: Paint,
+) -> String {
     let seq = format!("#{}", row.seq);
-    format!("{}  {seq:<4} {status}{took:>9}  {word}{}", paint.ink(Ink::Dim, text::clock(at)), what(row, paint))
+    let what = what(row, verdict, paint);
+    format!("{}  {seq:<4} {status}{took:>9}  {word}{what}", paint.ink(Ink::Dim, text::clock(at)))
 }
 
 /// `14:02:11  #1   ✓  slack  app_mention`: which event is spoken of.
 pub fn name(row: &EventRow, at: u64, paint: Paint) -> String {
     let seq = format!("#{}", row.seq);
-    format!("{}  {seq:<4} {}", paint.ink(Ink::Dim, text::clock(at)), what(row, paint))
+    format!("{}  {seq:<4} {}", paint.ink(Ink::Dim, text::clock(at)), what(row, row.verdict.as_deref(), paint))
 }
 
 /// Who sent it and what it is about; method and path where that is not known.
-fn what(row: &EventRow, paint: Paint) -> String {
+fn what(row: &EventRow, verdict: Option<&str>, paint: Paint) -> String {
     let path = crate::subject::path(&row.head);
     let path = Mask::of(row).url(&path);
     let request = || {
@@ -96,7 +113,7 @@ fn what(row: &EventRow, paint: Paint) -> String {
     };
     let is_live = row.signature.as_ref().is_some_and(|s| s.live == Some(true));
     let live = if is_live { format!("  {}", paint.ink(Ink::Warn, "LIVE")) } else { String::new() };
-    format!("{}  {:<6}  {about}{live}", mark(row.verdict.as_deref(), paint), sanitize(provider))
+    format!("{}  {:<6}  {about}{live}", mark(verdict, paint), sanitize(provider))
 }
 
 /// What a verdict is at a glance.
@@ -114,5 +131,26 @@ pub fn ink(status: Option<u16>) -> Ink {
         Some(300..400) => Ink::Redirect,
         Some(400..500) => Ink::Warn,
         _ => Ink::Bad,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_is_about_what_an_attempt_carried() {
+        let end = |verdict: &str, signing: Option<Signing>| {
+            let mut row = EventRow::for_test(1, "POST", "/in");
+            (row.provider, row.verdict) = (Some("stripe".into()), Some(verdict.into()));
+            let attempt = Attempt { signing, kind: "replay".into(), ..Attempt::for_test(Some(200)) };
+            let line = attempt_line(&row, &attempt, Paint::PLAIN);
+            line.split_once('↻').map(|(_, end)| end.to_owned()).unwrap_or_default()
+        };
+        let starts = |line: String, with: &str| assert!(line.starts_with(with), "{line}");
+        starts(end("stale", None), " ✗");
+        starts(end("stale", Some(Signing::Anew)), " re-signed ✓");
+        starts(end("invalid", Some(Signing::AnewFor("http://localhost".into()))), " re-signed ✓");
+        starts(end("valid", Some(Signing::Forged(Part::Body))), " forged body ✗");
     }
 }

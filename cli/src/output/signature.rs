@@ -117,6 +117,12 @@ fn besides(row: &EventRow, signature: &Signature) -> impl Iterator<Item = String
     all.into_iter().flatten()
 }
 
+/// Whoever made a signature in an older header is not anyone.
+pub fn unsigned(signature: &Signature) -> String {
+    let anyone = if signature.secret.is_none() { " Anyone can send this." } else { "" };
+    format!("unsigned: {}.{anyone}", sanitize(&signature.text))
+}
+
 fn not_covered(signature: &Signature) -> Option<&'static str> {
     match signature.covers.as_deref()? {
         "part" => Some("it covers a part of the body only: the rest may have been changed on the way"),
@@ -148,11 +154,9 @@ impl Notes {
         let seq = row.seq;
         match row.verdict.as_deref() {
             // A question needs no signature, and nothing follows from it.
-            Some("unsigned") if !row.is_question() => note(
-                "unsigned",
-                format!("unsigned: {}. Anyone can send this.", sanitize(&signature.text)),
-                format!("hook explain {seq}"),
-            ),
+            Some("unsigned") if !row.is_question() => {
+                note("unsigned", unsigned(signature), format!("hook explain {seq}"))
+            }
             Some("no_secret") => note(
                 "no_secret",
                 format!("signed, but hook knows no secret of {provider} to check it with."),

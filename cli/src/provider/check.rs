@@ -81,8 +81,10 @@ pub struct Case<'a> {
 
 impl Checker {
     pub fn load(project: &Path, given: Given) -> Result<Self, Failure> {
+        let providers = Providers::load(project);
+        providers.check_params(&given.flags.params, &[])?;
         Ok(Self {
-            providers: Providers::load(project),
+            providers,
             secrets: RwLock::new(Arc::new(Secrets::load(project, given)?)),
             changing: Mutex::default(),
             looked: Mutex::new(Instant::now()),

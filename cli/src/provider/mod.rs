@@ -6,6 +6,7 @@ pub mod args;
 pub mod check;
 mod live;
 pub mod made;
+mod params;
 pub mod resign;
 pub mod secrets;
 pub mod sender;

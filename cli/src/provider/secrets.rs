@@ -280,7 +280,7 @@ impl Secrets {
         if self.store.has_changed() {
             match Store::read() {
                 Ok(store) => {
-                    changes.extend(self.store.changes(&store));
+                    changes.extend(self.store.changes(&store, &self.project));
                     self.store = store;
                     self.unreadable = false;
                 }

@@ -99,6 +99,8 @@ fn as_its_provider(recipe: Option<&Recipe>, once: bool, attempt: &Attempt, heard
     let success = outcome.and_then(|outcome| success(recipe, outcome));
     let sends_again = match success {
         Some(true) => Some(false),
+        // It had hook's answer before the app gave its own.
+        _ if late && took(recipe, heard) => Some(false),
         _ => outcome.and_then(|outcome| of.sends_again(outcome)),
     };
     let answered = attempt.status.filter(|_| live);
@@ -143,6 +145,16 @@ fn judge_question(recipe: &Recipe, attempt: &Attempt, heard: Heard) -> Judgement
         _ => None,
     };
     Judgement { success, sends_again: success.filter(|success| *success).map(|_| false), then, ..Judgement::default() }
+}
+
+/// Whether it takes what it heard from hook as received.
+fn took(recipe: &Recipe, heard: Heard) -> bool {
+    let status = match heard {
+        Heard::Queued => 200,
+        Heard::Handshake(status) => status,
+        Heard::App | Heard::BadGateway | Heard::Nothing => return false,
+    };
+    recipe.sender.is_success(status) == Some(true)
 }
 
 fn is_good(attempt: &Attempt) -> bool {

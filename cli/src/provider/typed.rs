@@ -7,9 +7,12 @@ use crate::sanitize::sanitize;
 
 /// Asks for it at the terminal, where it is not shown.
 pub fn ask(recipe: &Recipe, note: &str) -> Result<String, Failure> {
-    let called = if recipe.secret.called.is_empty() { "signing secret" } else { &recipe.secret.called };
-    let question = format!("{} {called} ({note}): ", recipe.name);
+    let question = format!("{} {} ({note}): ", recipe.name, called(recipe));
     rpassword::prompt_password(sanitize(&question)).map_err(unreadable)
+}
+
+fn called(recipe: &Recipe) -> &str {
+    if recipe.secret.called.is_empty() { "signing secret" } else { &recipe.secret.called }
 }
 
 pub fn unreadable(error: std::io::Error) -> Failure {
@@ -23,10 +26,14 @@ pub fn bare(value: &str) -> &str {
     quoted('"').or_else(|| quoted('\'')).map_or(value, str::trim)
 }
 
-/// What it is, when it is another string of the same dashboard: `sk_… is an API key, not a signing secret.`
+/// Why it is no signing secret. It is another string of the same dashboard (`sk_… is an API key, not a signing secret.`), or
+/// has not the form of a key. Of nothing there is nothing to say.
 pub fn mistaken(recipe: &Recipe, value: &str) -> Option<String> {
-    let (beginning, what) = recipe.secret.mistaken.iter().find(|(beginning, _)| value.starts_with(beginning))?;
-    Some(format!("{beginning}… is {what}."))
+    if let Some((beginning, what)) = recipe.secret.mistaken.iter().find(|(beginning, _)| value.starts_with(beginning)) {
+        return Some(format!("{beginning}… is {what}."));
+    }
+    let why = recipe.unfit(value).filter(|_| !value.is_empty())?;
+    Some(format!("that cannot be the {} of {}: {why}.", called(recipe), recipe.name))
 }
 
 /// What looks wrong about it. The form of secrets is the provider's to change, so it may be right all the same.
@@ -57,5 +64,8 @@ mod tests {
         assert_eq!(said("0123456789"), "those of Stripe begin with whsec_, and this one does not.");
         assert_eq!(mistaken(stripe, "sk_live_0123456789").unwrap(), "sk_… is an API key, not a signing secret.");
         assert_eq!((mistaken(stripe, "whsec_0123456789"), mistaken(stripe, "")), (None, None));
+        let discord = catalog.get("discord").unwrap();
+        let hex = "that cannot be the public key of Discord: it is no Ed25519 key in hexadecimal, base64 or PEM.";
+        assert_eq!((mistaken(discord, "nothex").as_deref(), mistaken(discord, "")), (Some(hex), None));
     }
 }

@@ -61,11 +61,12 @@ pub(super) fn missing(case: &Case<'_>) -> Option<Found> {
     case.with_body_matters().then(|| Found::new(Cause::BodyMissing, says).next(next))
 }
 
+pub(super) const AS_THEY_CAME: &str = "verify the bytes as they came, before anything parses or changes them";
+
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 fn said(cause: Cause, what: &str) -> Found {
-    Found::new(cause, format!("the body was changed on the way: it verifies {what}"))
-        .next("verify the bytes as they came, before anything parses or changes them")
+    Found::new(cause, format!("the body was changed on the way: it verifies {what}")).next(AS_THEY_CAME)
 }
 
 /// One thing that software does to bytes, undone.

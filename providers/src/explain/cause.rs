@@ -55,19 +55,19 @@ pub enum Cause {
     BodyWrapped,
     /// Not the body that was sent: it is empty, or cut.
     BodyMissing,
-    /// A known secret signed it, for another body than came.
-    OtherBody,
-    /// A known secret signed it, for another URL than it came by.
-    OtherUrl,
-    /// A known secret signed it, with a claim that the provider does not make.
-    OtherClaim,
     UrlScheme,
     UrlHost,
     UrlPort,
     UrlSlash,
     UrlQuery,
     UrlPath,
+    /// Another URL, that the signature does not name in clear.
+    UrlOther,
     Method,
+    /// The signature is right, but for another body.
+    BodyOther,
+    /// The signature is right, but something else that it is bound to differs: its issuer.
+    BoundOther,
     /// Another provider's signature.
     OtherProvider,
     /// A published key has to be fetched before anything can be said.
@@ -110,16 +110,16 @@ impl Cause {
             Cause::ContentType => "content_type",
             Cause::BodyWrapped => "body_wrapped",
             Cause::BodyMissing => "body_missing",
-            Cause::OtherBody => "other_body",
-            Cause::OtherUrl => "other_url",
-            Cause::OtherClaim => "other_claim",
             Cause::UrlScheme => "url_scheme",
             Cause::UrlHost => "url_host",
             Cause::UrlPort => "url_port",
             Cause::UrlSlash => "url_slash",
             Cause::UrlQuery => "url_query",
             Cause::UrlPath => "url_path",
+            Cause::UrlOther => "url_other",
             Cause::Method => "method",
+            Cause::BodyOther => "body_other",
+            Cause::BoundOther => "bound_other",
             Cause::OtherProvider => "other_provider",
             Cause::KeyNotFetched => "key_not_fetched",
             Cause::Unknown => "unknown",

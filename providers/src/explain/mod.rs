@@ -85,7 +85,7 @@ pub fn explain(
         State::Unsigned => question::unsigned(&case, &verdict).unwrap_or_else(|| signature::unsigned(&case, &verdict)),
         State::Malformed => question::probe(&case).unwrap_or_else(|| signature::malformed(&case, &verdict)),
         State::NoSecret => secret::none(&case, &verdict),
-        State::Invalid => invalid(&case),
+        State::Invalid => bound::differs(&case, &verdict).unwrap_or_else(|| invalid(&case)),
     };
     Explanation { verdict, cause: found.cause, says: found.says, next: found.next }
 }
@@ -101,7 +101,6 @@ fn invalid(case: &Case<'_>) -> Found {
         .or_else(|| signature::written_otherwise(case))
         .or_else(|| signature::of_another_provider(case))
         .or_else(|| body::missing(case))
-        .or_else(|| bound::to_another(case))
         .or_else(|| question::probe(case))
         .unwrap_or_else(|| unknown(case))
 }

@@ -18,6 +18,10 @@ pub(super) fn unsigned(case: &Case<'_>, verdict: &Verdict) -> Found {
             return Found::new(Cause::HeaderRenamed, says).next("make the proxy pass header names on as they are");
         }
     }
+    if verdict.secret.is_some() {
+        return Found::new(Cause::OtherHash, verdict.reason.clone())
+            .next("look for a proxy that drops the header: libraries look at the newer one only");
+    }
     if let Some(found) = of_another_provider(case) {
         return found;
     }

@@ -115,8 +115,18 @@ fn queries(query: Option<&str>) -> Vec<Option<String>> {
 }
 
 fn said(case: &Case<'_>, right: &str) -> Found {
-    let (mine, url) = (Url::of(case.request.url), Url::of(right));
-    let cause = if mine.scheme != url.scheme {
+    let says = format!("the URL is signed: it verifies for {right}, but came by {}", case.request.url);
+    Found::new(difference(case.request.url, right), says).next(give(case, right))
+}
+
+pub(super) fn give(case: &Case<'_>, right: &str) -> String {
+    format!("give {} exactly the URL that reaches the app, or verify against {right}", case.recipe.name)
+}
+
+/// In what two URLs differ first.
+pub(super) fn difference(mine: &str, other: &str) -> Cause {
+    let (mine, url) = (Url::of(mine), Url::of(other));
+    if mine.scheme != url.scheme {
         Cause::UrlScheme
     } else if mine.host() != url.host() {
         Cause::UrlHost
@@ -128,10 +138,7 @@ fn said(case: &Case<'_>, right: &str) -> Found {
         Cause::UrlPath
     } else {
         Cause::UrlQuery
-    };
-    let says = format!("the URL is signed: it verifies for {right}, but came by {}", case.request.url);
-    Found::new(cause, says)
-        .next(format!("give {} exactly the URL that reaches the app, or verify against {right}", case.recipe.name))
+    }
 }
 
 #[cfg(test)]

@@ -71,6 +71,8 @@ pub struct SignatureFacts {
     pub at: String,
     /// How old the signed time may be; `None` when there is none, or nobody looks.
     pub tolerance: Option<Duration>,
+    /// It says itself until when it is good.
+    pub expires: bool,
     pub covers: Covers,
     /// Fields of the body are signed and not its bytes, so that it may be parsed first.
     pub fields: bool,

@@ -152,6 +152,16 @@ impl Recipe {
         !self.schemes.is_empty()
     }
 
+    /// Why a text cannot be a secret of its: it has not the form of a key in any of its schemes. `None`: it may be one.
+    pub fn unfit(&self, secret: &str) -> Option<&'static str> {
+        let mut why = None;
+        for scheme in &self.schemes {
+            let unfit = scheme.unfit(secret)?;
+            why = why.or(Some(unfit));
+        }
+        why
+    }
+
     /// Where a request carries the secret itself, in place of a signature: `header:x-gitlab-token`, `query:` and `form:` with
     /// the name of a field, `json:` with that of a member of the body.
     pub fn token_places(&self) -> Vec<String> {

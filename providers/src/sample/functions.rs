@@ -3,6 +3,7 @@
 use super::clock;
 use super::file::Expr;
 use super::make::Maker;
+use super::moment;
 use super::value::{Value, percent};
 use crate::bytes::{Encoding, Hash, hex};
 
@@ -10,8 +11,6 @@ const HEX: &[u8] = b"0123456789abcdef";
 const LOWER: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 const UPPER: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const ALNUM: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-/// Without letters that look like digits, as in a ULID.
-const CROCKFORD: &[u8] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 const MAX_LENGTH: i64 = 4096;
 
@@ -35,12 +34,25 @@ pub(super) fn call(maker: &mut Maker<'_>, name: &str, arguments: &[Expr]) -> Res
             text(Encoding::Base64.encode(&bytes))
         }
         "uuid" => Value::Text(given.maker.random().uuid()),
+        // Ids that hold the moment in which they were made: so many seconds from now.
         "ulid" => {
-            let ms = given.maker.now_ms.max(0) as u64;
-            let time =
-                (0..10).rev().map(|at| char::from(CROCKFORD[(ms >> (5 * at) & 31) as usize])).collect::<String>();
-            Value::Text(time + &given.maker.random().text(CROCKFORD, 16))
+            let ms = given.id_ms(0)?;
+            Value::Text(moment::ulid(ms, given.maker.random()))
         }
+        "ksuid" => {
+            let ms = given.id_ms(0)?;
+            Value::Text(moment::ksuid(ms, given.maker.random()))
+        }
+        "object_id" => {
+            let ms = given.id_ms(0)?;
+            Value::Text(moment::object_id(ms, given.maker.random()))
+        }
+        // Since an epoch in ms: Discord's, Twitter's.
+        "snowflake" => {
+            let (epoch, ms) = (given.int(0)?, given.id_ms(1)?);
+            Value::Text(moment::snowflake(epoch, ms, given.maker.random()))
+        }
+        "id_ms" => Value::Int(given.id_ms(0)?),
         // Random numbers and choices.
         "int" => {
             let (low, high) = (given.int(0)?, given.int(1)?);
@@ -198,8 +210,17 @@ impl Arguments<'_, '_, '_> {
 
     /// Milliseconds at so many seconds from now; the fraction of now stays, and so looks like a real one.
     fn at(&mut self, n: usize) -> Result<i64, String> {
+        self.offset(n).map(|ms| self.maker.now_ms.saturating_add(ms))
+    }
+
+    fn id_ms(&mut self, n: usize) -> Result<i64, String> {
+        self.offset(n).map(|ms| self.maker.ids_ms.saturating_add(ms))
+    }
+
+    /// Seconds from now, in milliseconds; none are 0.
+    fn offset(&mut self, n: usize) -> Result<i64, String> {
         let seconds = if self.arguments.len() > n { self.int(n)? } else { 0 };
-        Ok(self.maker.now_ms.saturating_add(seconds.saturating_mul(1000)))
+        Ok(seconds.saturating_mul(1000))
     }
 
     fn time(&mut self, pattern: &str, n: usize) -> Result<Value, String> {

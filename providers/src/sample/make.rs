@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::Options;
 use super::file::{Definition, Expr, File, Member, Often, Type};
 use super::functions;
 use super::random::Random;
@@ -16,6 +17,7 @@ pub(super) struct Maker<'a> {
     kind: &'a Type,
     seed: u64,
     pub(super) now_ms: i64,
+    pub(super) ids_ms: i64,
     known: HashMap<String, Value>,
     /// The arguments of the definition that is being called.
     arguments: Vec<(String, Value)>,
@@ -25,12 +27,15 @@ pub(super) struct Maker<'a> {
 
 impl<'a> Maker<'a> {
     /// The provider's file comes before the one that all share.
-    pub(super) fn new(files: [&'a File; 2], kind: &'a Type, seed: u64, now_ms: i64, url: &str) -> Self {
+    pub(super) fn new(files: [&'a File; 2], kind: &'a Type, options: &Options<'_>) -> Self {
+        let [now_ms, ids_ms] = [options.now_ms, options.ids_ms].map(|ms| i64::try_from(ms).unwrap_or(i64::MAX));
+        let (seed, url) = (options.seed, options.url);
         let name = kind.names[0].as_str();
         let known =
             [("type", Value::text(name)), ("now", Value::Int(now_ms.div_euclid(1000))), ("url", Value::text(url))];
         let known = known.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Maker { files, kind, seed, now_ms, known, arguments: Vec::new(), random: Random::new(seed, &[name]), depth: 0 }
+        let random = Random::new(seed, &[name]);
+        Maker { files, kind, seed, now_ms, ids_ms, known, arguments: Vec::new(), random, depth: 0 }
     }
 
     pub(super) fn random(&mut self) -> &mut Random {

@@ -5,6 +5,7 @@ mod file;
 mod functions;
 mod lex;
 mod make;
+mod moment;
 mod near;
 mod parse;
 mod random;
@@ -33,10 +34,12 @@ pub struct SampleType {
 /// How one sample is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
-    /// The same seed makes the same event at the same time. Types that are made with one seed are about the same
+    /// The same seed makes the same event but for its times. Types that are made with one seed are about the same
     /// customer, order or repository, but have event ids of their own.
     pub seed: u64,
     pub now_ms: u64,
+    /// The moment in ids that hold one (ULIDs, snowflakes): now, or [`moment_of`] the seed where ids have to repeat.
+    pub ids_ms: u64,
     /// Paths into the body (or names of form fields) and their new values, in order.
     pub set: &'a [(&'a str, &'a str)],
     /// Where it will be sent; some providers put something into its query.
@@ -78,6 +81,13 @@ pub enum SampleError {
     Template { file: String, problem: String },
 }
 
+/// A moment of the year 2026 that belongs to a seed, for ids that are the same whenever they are made.
+pub fn moment_of(seed: u64) -> u64 {
+    const BEGIN_MS: u64 = 1_767_225_600_000;
+    const YEAR_MS: u64 = 365 * 86_400_000;
+    BEGIN_MS + random::Random::new(seed, &["moment"]).below(YEAR_MS)
+}
+
 /// The types that can be made, in the order of the file: the usual ones first.
 pub fn types(recipe: &Recipe) -> Vec<SampleType> {
     let described = |kind: &Type| SampleType {
@@ -105,8 +115,7 @@ pub fn make(recipe: &Recipe, name: &str, options: &Options<'_>) -> Result<Made, 
     let kind = file.types.iter().find(|kind| kind.names.iter().any(|known| known == name)).ok_or_else(|| {
         SampleError::NoType { provider: recipe.name.clone(), name: name.to_owned(), near: near(recipe, name) }
     })?;
-    let now_ms = i64::try_from(options.now_ms).unwrap_or(i64::MAX);
-    let mut maker = Maker::new([&file, &shared], kind, options.seed, now_ms, options.url);
+    let mut maker = Maker::new([&file, &shared], kind, options);
     let mut find = |name: &str| {
         let problem = |problem| SampleError::Template { file: recipe.slug.clone(), problem };
         maker.named(name).map_err(problem).map(|value| value.filter(|value| *value != Value::None))
@@ -192,13 +201,15 @@ fn with_query(url: &str, query: &[(String, Value)]) -> String {
 mod tests {
     use super::*;
 
+    const OPTIONS: Options<'static> =
+        Options { seed: 1, now_ms: NOW, ids_ms: NOW, set: &[], url: "https://h.example/" };
+    const NOW: u64 = 1_780_000_000_000;
+
     fn evaluated(text: &str) -> Result<String, String> {
         let file = parse::file(text)?;
         let none = parse::file("")?;
         let kind = file.types.first().ok_or("no type")?;
-        Maker::new([&file, &none], kind, 1, 1_780_000_000_000, "https://h.example/")
-            .named("data")
-            .map(|data| data.unwrap_or(Value::None).json())
+        Maker::new([&file, &none], kind, &OPTIONS).named("data").map(|data| data.unwrap_or(Value::None).json())
     }
 
     #[test]
@@ -207,7 +218,7 @@ mod tests {
         let example = docs.split("```\n").find(|block| block.starts_with("# Acme Pay. A text")).expect("it is there");
         let (file, shared) = (parse::file(example).expect("it can be read"), read(SHARED).expect("it is shipped"));
         for kind in &file.types {
-            let mut maker = Maker::new([&file, &shared], kind, 1, 1_780_000_000_000, "https://h.example/");
+            let mut maker = Maker::new([&file, &shared], kind, &OPTIONS);
             let body = maker.named("body").expect("it can be made").expect("it is defined").json();
             assert!(body.starts_with(r#"{"id":"evt_"#) && body.contains(r#""email":""#), "{body}");
         }

@@ -29,7 +29,12 @@ pub(crate) fn pair(random: [u8; 32]) -> Option<(String, Vec<u8>)> {
     Some((pem.as_str().to_owned(), public.as_bytes().to_vec()))
 }
 
-fn public_key(secret: &[u8]) -> Option<VerifyingKey> {
+/// The SubjectPublicKeyInfo of a key.
+pub(super) fn public_info(secret: &[u8]) -> Option<Vec<u8>> {
+    public_key(secret)?.to_public_key_der().ok().map(|der| der.as_bytes().to_vec())
+}
+
+pub(super) fn public_key(secret: &[u8]) -> Option<VerifyingKey> {
     if let Some(private) = private_key(secret) {
         return Some(*private.verifying_key());
     }

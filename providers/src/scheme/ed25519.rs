@@ -1,7 +1,7 @@
 //! Ed25519: Discord, Telnyx. The known key is the provider's public one, in hex, base64 or PEM.
 
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _};
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
 use super::{Authentic, Look, Refusal, pem};
@@ -24,7 +24,12 @@ pub(crate) fn pair(random: [u8; 32]) -> Option<(String, Vec<u8>)> {
     Some((pem.as_str().to_owned(), key.verifying_key().to_bytes().to_vec()))
 }
 
-fn public_key(secret: &[u8]) -> Option<VerifyingKey> {
+/// The SubjectPublicKeyInfo of a key.
+pub(super) fn public_info(secret: &[u8]) -> Option<Vec<u8>> {
+    public_key(secret)?.to_public_key_der().ok().map(|der| der.as_bytes().to_vec())
+}
+
+pub(super) fn public_key(secret: &[u8]) -> Option<VerifyingKey> {
     if let Some(private) = private_key(secret) {
         return Some(private.verifying_key());
     }

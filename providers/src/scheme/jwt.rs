@@ -3,10 +3,10 @@
 use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{Signature as P256Signature, VerifyingKey};
 
+use super::bound::Unfit;
 use super::{Authentic, Look, Refusal, stamp};
 use crate::bytes::{Encoding, Hash, same};
 use crate::json::{self, Value};
-use crate::recipe::selector::Selector;
 use crate::recipe::template::Template;
 use crate::verdict::KeyUrl;
 
@@ -44,19 +44,12 @@ pub(super) fn verify(look: &Look<'_>) -> Result<Authentic, Refusal> {
         return Err(Refusal::Invalid("the token is signed in a way that the provider does not use".to_owned()));
     }
     let secret = signed_by(look, &token, &algorithm, member(&header, "kid"))?;
+    let mut unfit = Vec::new();
     for (name, template) in &form.claims {
-        let wanted = match template.text(&look.scope) {
-            Ok(wanted) => wanted,
-            // What needs a param that nobody gave cannot be compared; the signature is there without it.
-            Err(lacking) if matches!(lacking.0, Selector::Param(_)) => continue,
-            Err(lacking) => return Err(Refusal::Malformed(lacking.to_string())),
-        };
-        let claim = member(&claims, name).ok_or_else(|| Refusal::Malformed(format!("the token has no {name}")))?;
-        // Some senders pad base64 here and some do not.
-        let bare = |text: &[u8]| text.iter().rposition(|b| *b != b'=').map_or(0, |at| at + 1);
-        if !same(&claim.as_bytes()[..bare(claim.as_bytes())], &wanted[..bare(&wanted)]) {
-            return Err(Refusal::Invalid(format!("the token's {name} does not fit the request")));
-        }
+        unfit.extend(Unfit::claim(name, member(&claims, name).as_deref(), template, &look.scope)?);
+    }
+    if !unfit.is_empty() {
+        return Err(Refusal::Bound { secret, unfit });
     }
     let at_ms = times(form, &claims, secret, look.now_ms)?;
     Ok(Authentic { secret, at_ms })
@@ -177,11 +170,6 @@ pub(super) fn issued_at(text: &[u8]) -> Option<i64> {
     let claims = split(text)?.claims;
     let issued = member(&json::parse(&claims)?, "iat")?;
     stamp::Unit::S.read(issued.split('.').next().unwrap_or_default().as_bytes())
-}
-
-/// A claim as text.
-pub(crate) fn claim(text: &[u8], name: &str) -> Option<String> {
-    member(&json::parse(&split(text)?.claims)?, name)
 }
 
 /// The claims of a token that is already there, so that signing again keeps them.

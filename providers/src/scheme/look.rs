@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::bound::{self, Unfit};
 use super::stamp::{Future, span, unit_slip};
-use super::{Algorithm, Scheme, ecdsa, ed25519, jwt, mac, rsa, token};
-use crate::bytes::same;
+use super::{Algorithm, Scheme, ecdsa, ed25519, jwt, mac, older, rsa, token};
 use crate::json::Value;
 use crate::known::{Known, MAX_SECRETS, Secret};
 use crate::recipe::selector::Selector;
@@ -25,6 +25,11 @@ pub(crate) enum Refusal {
     Malformed(String),
     NoSecret(String),
     Invalid(String),
+    /// The signature is right, but not what it is bound to.
+    Bound {
+        secret: Option<usize>,
+        unfit: Vec<Unfit>,
+    },
     /// A live key is wanted first.
     Wants(KeyUrl),
     /// The signature is right, but the time is not.
@@ -58,16 +63,22 @@ impl Scheme {
         let found = self.authenticate(request, known, now_ms);
         let mut verdict = match found {
             Ok(Authentic { secret, at_ms }) => {
-                let mut verdict = Verdict::new(State::Valid, reason_valid(secret, known));
+                let mut verdict = Verdict::new(State::Valid, signed_with(secret, known));
                 verdict.secret = secret;
                 self.judge_time(&mut verdict, at_ms, now_ms);
                 verdict.covers = self.covers;
                 verdict
             }
-            Err(Refusal::Unsigned(reason)) => Verdict::new(State::Unsigned, reason),
+            Err(Refusal::Unsigned(reason)) => {
+                let (reason, secret) = older::beside(self, request, known, now_ms).unwrap_or((reason, None));
+                Verdict { secret, ..Verdict::new(State::Unsigned, reason) }
+            }
             Err(Refusal::Malformed(reason)) => Verdict::new(State::Malformed, reason),
             Err(Refusal::NoSecret(reason)) => Verdict::new(State::NoSecret, reason),
             Err(Refusal::Invalid(reason)) => Verdict::new(State::Invalid, reason),
+            Err(Refusal::Bound { secret, unfit }) => {
+                Verdict { secret, ..Verdict::new(State::Invalid, bound::words(secret, &unfit, known)) }
+            }
             Err(Refusal::Wants(key)) => {
                 let reason = format!("the key at {} has to be fetched first", key.url);
                 Verdict { needs: Some(key), ..Verdict::new(State::Unchecked, reason) }
@@ -146,7 +157,7 @@ impl Scheme {
             _ => None,
         };
         let scope = Scope { ts: written.as_deref(), ..scope };
-        self.run_checks(&scope)?;
+        let unfit = self.bound_elsewhere(&scope)?;
         let look = Look { scheme: self, scope, signature: &signature, known, now_ms };
         let authentic = match self.algorithm {
             Algorithm::Hmac(_) | Algorithm::Digest(_) => mac::verify(&look),
@@ -157,19 +168,19 @@ impl Scheme {
             Algorithm::Equals => token::equals(&look),
             Algorithm::Basic => token::basic(&look),
         }?;
+        if !unfit.is_empty() {
+            return Err(Refusal::Bound { secret: authentic.secret, unfit });
+        }
         Ok(Authentic { at_ms, ..authentic })
     }
 
-    fn run_checks(&self, scope: &Scope<'_>) -> Result<(), Refusal> {
+    /// What is compared beside the signature, and differs.
+    fn bound_elsewhere(&self, scope: &Scope<'_>) -> Result<Vec<Unfit>, Refusal> {
+        let mut all = Vec::new();
         for check in &self.checks {
-            let left = check.left.find(scope).ok_or_else(|| Refusal::Malformed(format!("no {}", check.left)))?;
-            // What needs a param that nobody gave cannot be compared, and the signature is there without it.
-            let Ok(right) = check.right.text(scope) else { continue };
-            if !same(&left, &right) {
-                return Err(Refusal::Invalid(format!("the {} does not fit the rest of the request", check.left)));
-            }
+            all.extend(Unfit::check(check, scope)?);
         }
-        Ok(())
+        Ok(all)
     }
 
     fn judge_time(&self, verdict: &mut Verdict, at_ms: Option<i64>, now_ms: i64) {
@@ -261,7 +272,8 @@ impl<'x> Look<'x> {
     }
 }
 
-fn reason_valid(secret: Option<usize>, known: &Known<'_>) -> String {
+/// `signed with stripe`
+pub(super) fn signed_with(secret: Option<usize>, known: &Known<'_>) -> String {
     match secret.and_then(|n| known.secrets.get(n)) {
         Some(secret) => format!("signed with {}", secret.label),
         None => "signed with the provider's published key".to_owned(),

@@ -1,5 +1,6 @@
 //! Signature algorithms, one file each, and what all of them share: finding the signature, its timestamp and the secret.
 
+pub(crate) mod bound;
 pub(crate) mod ecdsa;
 pub(crate) mod ed25519;
 pub(crate) mod form;
@@ -8,7 +9,8 @@ pub(crate) mod key;
 pub(crate) mod live;
 mod look;
 pub(crate) mod mac;
-mod pem;
+mod older;
+pub(crate) mod pem;
 mod rsa;
 pub(crate) mod stamp;
 mod token;
@@ -87,6 +89,7 @@ impl Scheme {
             algorithm: self.algorithm.name(),
             at: self.signature.at.first().map(ToString::to_string).unwrap_or_default(),
             tolerance: tolerance.map(|ms| Duration::from_millis(ms.unsigned_abs())),
+            expires: self.jwt.as_ref().is_some_and(|jwt| jwt.must_expire),
             covers: self.covers,
             fields: self.signs_fields(),
             url: self.signs_url(),
@@ -104,6 +107,23 @@ impl Scheme {
         (plain && (hex || self.signature.encoding == Encoding::Base64)).then_some(())?;
         let before = format!("{}{}", self.signature.strip, self.sign.before(&Selector::Made)?);
         Some(BodyMac { hash, hex, before })
+    }
+
+    /// Why a text cannot be the secret of this scheme.
+    pub(crate) fn unfit(&self, secret: &str) -> Option<&'static str> {
+        let bytes = secret.trim().as_bytes();
+        let is_key = |known: bool, or| (!known).then_some(or);
+        match self.algorithm {
+            Algorithm::Ed25519 => {
+                is_key(ed25519::public_key(bytes).is_some(), "it is no Ed25519 key in hexadecimal, base64 or PEM")
+            }
+            Algorithm::EcdsaP256 => is_key(ecdsa::public_key(bytes).is_some(), "it is no P-256 key in base64 or PEM"),
+            Algorithm::Rsa(_) => is_key(rsa::public_key(bytes).is_some(), "it is no RSA key or certificate in PEM"),
+            // What is given beside a published key is such a key.
+            Algorithm::Jwt if self.live_key.is_some() => None,
+            Algorithm::Basic => is_key(secret.contains(':'), "it is not USER:PASSWORD"),
+            _ => self.key.key(secret).err(),
+        }
     }
 
     /// Neither the body as it came nor a hash of it is signed, nor compared with what is, but fields of it are.

@@ -5,7 +5,7 @@
 
 use rsa::PublicKey;
 use rsa::pkcs1v15::{Signature, VerifyingKey};
-use rsa::pkcs8::DecodePublicKey as _;
+use rsa::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
 use rsa::signature::Verifier as _;
 use sha1::Sha1;
 use sha2::Sha256;
@@ -28,6 +28,11 @@ pub(super) fn accepts(key: &PublicKey, hash: Hash, content: &[u8], signature: &[
         Hash::Sha1 => VerifyingKey::<Sha1>::new(key.clone()).verify(content, &signature).is_ok(),
         _ => VerifyingKey::<Sha256>::new(key.clone()).verify(content, &signature).is_ok(),
     }
+}
+
+/// The SubjectPublicKeyInfo of a key or a certificate.
+pub(super) fn public_info(text: &[u8]) -> Option<Vec<u8>> {
+    public_key(text)?.to_public_key_der().ok().map(|der| der.as_bytes().to_vec())
 }
 
 pub(super) fn public_key(text: &[u8]) -> Option<PublicKey> {

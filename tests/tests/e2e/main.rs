@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod app;
+mod attempts;
 mod autopsy;
 mod away;
 mod cli;
@@ -35,6 +36,7 @@ mod signatures;
 mod takeover;
 mod tokens;
 mod trigger;
+mod values;
 
 #[test]
 fn no_story_is_forgotten() {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 /// What is random in a body varies with its seed.
 const SEEDS: Range<u64> = 1..4;
+const NOW: u64 = 1_790_000_000_000;
 
 pub struct Body {
     pub seed: u64,
@@ -23,7 +24,7 @@ pub fn bodies(provider: &str, event: &str) -> Vec<Body> {
     let catalog = Catalog::shipped();
     let recipe = catalog.get(provider).unwrap();
     let made = |seed| {
-        let options = sample::Options { seed, now_ms: 1_790_000_000_000, set: &[], url: "https://example.com/hooks" };
+        let options = sample::Options { seed, now_ms: NOW, ids_ms: NOW, set: &[], url: "https://example.com/hooks" };
         let made = sample::make(recipe, event, &options).unwrap();
         let json = serde_json::from_slice(&made.body).unwrap_or_else(|_| fields(&made.body));
         Body { seed, json }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use hook_proto::EndpointName;
 use hook_proto::wire::Settings;
+use hook_providers::Recipe;
 
 use crate::config::EndpointEntry;
 use crate::engine::Options;
@@ -12,7 +13,7 @@ use crate::failure::Failure;
 use crate::filter::{Field, Filter, TermKind};
 use crate::forward::{HostField, Shape};
 use crate::output::Format;
-use crate::provider::{ProviderArgs, Said, args};
+use crate::provider::{ProviderArgs, Providers, Said, args};
 use crate::target::{self, ForwardTo};
 use crate::{event_ref, header_arg, units};
 
@@ -217,6 +218,18 @@ impl ListenArgs {
         };
         let settings = Settings { queued_status: u32::from(queued_status), max_body };
         Ok(Plan { name, said: args::said(entry), options, settings })
+    }
+    /// Fails with a param that nobody knows: those of the flags are for all endpoints, those of hook.toml for one.
+    pub fn check_params(&self, providers: &Providers, plans: &[Plan]) -> Result<(), Failure> {
+        let mut all = Vec::new();
+        for plan in plans {
+            let pinned = plan.options.provider.as_deref().map(|name| providers.named(name)).transpose()?;
+            providers.check_params(&plan.said.params, pinned.as_slice())?;
+            all.push(pinned);
+        }
+        // Where one takes events of anybody, anybody's are known.
+        let all: Option<Vec<&Recipe>> = all.into_iter().collect();
+        providers.check_params(&self.sender.secrets.params, &all.unwrap_or_default())
     }
 }
 

@@ -30,6 +30,7 @@ use crate::engine::{Endpoint, Engine};
 use crate::failure::{Exit, Failure};
 use crate::filter::Filter;
 use crate::journal::{Journal, Owner};
+use crate::lookup::Lookup;
 use crate::output::{Format, Output, json, line};
 use crate::platform::{self, Signal, Signals};
 use crate::provider::Checker;
@@ -227,6 +228,7 @@ async fn set_up(
             *provider = checker.providers.named(provider)?.slug.clone();
         }
     }
+    args.check_params(&checker.providers, &plans)?;
     let project = project.display().to_string();
     let path = context.journal_path();
     let journal = Journal::open(&path)?;
@@ -299,7 +301,8 @@ async fn set_up(
     });
     let instance = owner.id.clone();
     let ready = engine.clone();
-    let lookups = endpoints.iter().map(|e| (e.name.clone(), checker.lookup(&e.name))).collect();
+    let lookup = |e: &Arc<Endpoint>| Lookup { pinned: e.options.provider.clone(), ..checker.lookup(&e.name) };
+    let lookups = endpoints.iter().map(|e| (e.name.clone(), lookup(e))).collect();
     let listeners = Listeners::new(journal.clone(), owner, (project, relay_key), lookups);
     let session = Session {
         engine: engine.clone(),

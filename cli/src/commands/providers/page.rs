@@ -111,6 +111,7 @@ fn words(signature: &SignatureFacts) -> String {
     }
     words.push(match signature.tolerance {
         Some(tolerance) => format!("refused when older than {}", text::span(tolerance)),
+        None if signature.expires => "refused once it has expired: the token says when".to_owned(),
         None => "its age is not looked at".to_owned(),
     });
     if signature.fetched_key {
@@ -178,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_page_says_what_is_known_and_where_it_is_from() {
-        insta::assert_snapshot!(["stripe", "paypal", "twilio", "gitlab"].map(page).join("\n\n"));
+        insta::assert_snapshot!(["stripe", "paypal", "twilio", "gitlab", "vonage"].map(page).join("\n\n"));
     }
 
     #[test]

@@ -40,7 +40,8 @@ pub async fn run(context: &Context, args: ReplayArgs) -> Result<Exit, Failure> {
     let file = ProjectFile::read(&project)?;
     let checker = Checker::load(&project, args.signing.sender.given(file.as_ref()))?;
     if let Some(name) = &args.signing.sender.provider {
-        checker.providers.named(name)?;
+        let recipe = checker.providers.named(name)?;
+        checker.providers.check_params(&args.signing.sender.secrets.params, &[recipe])?;
     }
     running::hear(&journal, &project, &checker).await?;
     let rows = choose::rows(&journal, &args).await?;

@@ -20,6 +20,8 @@ pub struct Wanted<'a> {
     pub set: &'a [(&'a str, &'a str)],
     /// A body of the person's own.
     pub data: Option<&'a Bytes>,
+    /// It has to be the same another time: the moment in its ids is of the seed, not of now.
+    pub repeats: bool,
 }
 
 /// A request as its provider would make it.
@@ -37,7 +39,8 @@ impl Wanted<'_> {
     pub fn make(&self, url: &str, seed: u64, now_ms: u64) -> Result<Event, Failure> {
         let mut event = match self.kind {
             Some(kind) => {
-                let options = sample::Options { seed, now_ms, set: self.set, url };
+                let ids_ms = if self.repeats { sample::moment_of(seed) } else { now_ms };
+                let options = sample::Options { seed, now_ms, ids_ms, set: self.set, url };
                 let made = sample::make(self.recipe, kind, &options).map_err(|error| self.no_sample(&error))?;
                 let headers = made.headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect();
                 Event { method: made.method, url: made.url, headers, body: made.body.into() }

@@ -70,7 +70,7 @@ pub struct TriggerArgs {
     /// Send so many, each different
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
-    /// Make the same event as last time with this number
+    /// Repeat the event of this number: only its times, and signatures over them, differ
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Sign your own body: TEXT, @FILE, or - for standard input
@@ -114,13 +114,14 @@ pub async fn run(context: &Context, args: TriggerArgs) -> Result<Exit, Failure> 
     }
     let provider = args.provider.as_deref().ok_or_else(which_provider)?;
     let recipe = checker.providers.named(provider)?;
+    checker.providers.check_params(&args.secrets.params, &[recipe])?;
     let kind = args.event.as_deref();
     let data = args.data.as_deref().map(read).transpose()?;
     if kind.is_none() && data.is_none() {
         return Err(which_event(recipe, provider));
     }
     let set: Vec<_> = args.set.iter().map(|(path, value)| (path.as_str(), value.as_str())).collect();
-    let wanted = Wanted { recipe, provider, kind, set: &set, data: data.as_ref() };
+    let wanted = Wanted { recipe, provider, kind, set: &set, data: data.as_ref(), repeats: args.seed.is_some() };
     let seed = args.seed.unwrap_or_else(rand::random);
     // What cannot be made needs no place.
     wanted.make("http://localhost/", seed, now_ms())?;
@@ -152,6 +153,9 @@ pub async fn run(context: &Context, args: TriggerArgs) -> Result<Exit, Failure> 
         kind: kind.unwrap_or("your own event"),
         forged: args.bad_signature,
     };
+    if let Some(note) = place.taken_for_another(recipe) {
+        shown.note(&note);
+    }
     let client = send::client(&place, args.insecure)?;
     let sender = Sender {
         journal: &journal,
@@ -162,9 +166,10 @@ pub async fn run(context: &Context, args: TriggerArgs) -> Result<Exit, Failure> 
         project: &project.display().to_string(),
         timeout: args.timeout,
     };
-    let (url, mut failures) = (place.url(), 0);
+    let (url, mut failures, mut now) = (place.url(), 0, 0);
     for n in 0..args.count {
-        let now = now_ms();
+        // No two have a moment in common: what a signature makes up from it is another each time.
+        now = now_ms().max(now + 1);
         let mut event = wanted.make(&url, seed.wrapping_add(u64::from(n)), now)?;
         if let Some(note) = signer.sign(&mut event, now)? {
             // Once is enough.

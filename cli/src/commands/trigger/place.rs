@@ -1,5 +1,8 @@
 //! Where an event is sent.
 
+use hook_providers::Recipe;
+
+use crate::activity::Trouble;
 use crate::failure::{Exit, Failure};
 use crate::journal::{Journal, Listener};
 use crate::running;
@@ -26,6 +29,22 @@ impl Place {
         let target = self.target();
         // A path of its own never leaves itself.
         target.join("", None).map_or_else(|_| target.to_string(), |path| target.url(&path))
+    }
+
+    /// That whoever listens there takes it for an event of another provider, which was pinned.
+    pub fn taken_for_another(&self, recipe: &Recipe) -> Option<Trouble> {
+        let Self::Public(_, Some(listener)) = self else { return None };
+        let pinned = listener.lookup.pinned.as_ref().filter(|pinned| **pinned != recipe.slug)?;
+        let (name, slug) = (&listener.endpoint, &recipe.slug);
+        Some(Trouble {
+            code: "pinned",
+            message: format!(
+                "The endpoint {name} is pinned to {pinned}: this event of {} is taken for one of {pinned}'s, and its signature will not verify.",
+                recipe.name
+            ),
+            next: Some(format!("hook listen --provider {slug} …      or without --provider, which tells them apart")),
+            fatal: false,
+        })
     }
 
     /// Whose secrets come first.

@@ -110,8 +110,7 @@ impl Signer<'_> {
     fn made(&self, kept: &Kept, others: bool) -> Trouble {
         let facts = &self.recipe.secret;
         let (called, name) = (&facts.called, &self.recipe.name);
-        // Of a pair of keys the half that the app is given.
-        let shown = hook_providers::Secret { label: &kept.provider, value: kept.for_app() }.shown();
+        let shown = hook_providers::Secret { label: &kept.provider, value: &kept.value }.shown();
         let message = if others {
             format!(
                 "The {called} of {name} only verifies. hook made a key that signs and keeps it for this project: {shown}"

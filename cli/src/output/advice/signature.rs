@@ -1,9 +1,12 @@
-//! What is said when the app refused an event, with what is known of its signature (ux §1.4).
+//! What is said of an answer with what is known of the signature that the app got (ux §1.4).
 
+use super::Advice;
 use crate::autopsy::answer::first_line;
 use crate::autopsy::app::{is_refusal, is_stale};
 use crate::autopsy::framework;
-use crate::journal::{Attempt, EventRow, Signing};
+use crate::autopsy::meaning::{Answer, Meaning, meaning, took_forged, took_wrong};
+use crate::journal::{Attempt, EventRow, Signing, State};
+use crate::output::signature::unsigned;
 use crate::provider::Signature;
 use crate::sanitize::sanitize;
 use crate::text;
@@ -16,17 +19,17 @@ pub(super) fn on_refusal(row: &EventRow, attempt: &Attempt, body: &[u8]) -> Opti
     }
     let seq = row.seq;
     let explain = || format!("hook explain {seq}");
-    let verdict = match &attempt.signing {
+    let verdict = match meaning(row.verdict.as_deref()?, attempt.signing.as_ref(), Answer::Refused) {
         // Of a signature that hook made, the one that came says nothing.
-        Some(Signing::Anew | Signing::AnewFor(_)) => "valid",
-        Some(Signing::Forged(_)) => return None,
+        Meaning::RefusedAnew | Meaning::RefusedRight => "valid",
+        Meaning::RefusedForged => return None,
         _ => row.verdict.as_deref()?,
     };
     let why = sanitize(&signature.text);
+    let is_valid = is_valid(attempt);
     let (why, next) = match verdict {
         "valid" if is_stale(body) => {
-            let fact =
-                "signature is valid, but your app found its timestamp too old, or ahead of its clock.".to_owned();
+            let fact = format!("{is_valid}, but your app found its timestamp too old, or ahead of its clock.");
             (fact, format!("compare the app's clock with this one, then hook replay {seq} --resign"))
         }
         "valid" if signature.fields => {
@@ -38,7 +41,7 @@ pub(super) fn on_refusal(row: &EventRow, attempt: &Attempt, body: &[u8]) -> Opti
             };
             (
                 format!(
-                    "signature is valid, but your app refused it. Usual causes: {another}, or it holds another secret{}.",
+                    "{is_valid}, but your app refused it. Usual causes: {another}, or it holds another secret{}.",
                     than(signature)
                 ),
                 explain(),
@@ -54,7 +57,7 @@ pub(super) fn on_refusal(row: &EventRow, attempt: &Attempt, body: &[u8]) -> Opti
         }
         "stale" => (format!("{why}."), format!("hook replay {seq}     (signs it again)")),
         "unsigned" if signature.question => return None,
-        "unsigned" => (format!("unsigned: {why}. Anyone can send this."), explain()),
+        "unsigned" => (unsigned(signature), explain()),
         "malformed" => (format!("malformed: {why}."), explain()),
         _ => return None,
     };
@@ -64,6 +67,24 @@ pub(super) fn on_refusal(row: &EventRow, attempt: &Attempt, body: &[u8]) -> Opti
         false => format!("your app answered: {said}"),
     };
     Some((format!("{why}\n{answered}"), next))
+}
+
+/// The same of an app that took what is wrong. Of an unsigned event it is said once, with the event.
+pub(super) fn on_taken(row: &EventRow, attempt: &Attempt, body: &[u8]) -> Option<Advice> {
+    let (verdict, signature) = (row.verdict.as_deref()?, row.signature.as_deref()?);
+    if row.state == State::Handshake || verdict == "unsigned" {
+        return None;
+    }
+    let explain = format!("hook explain {}", row.seq);
+    match meaning(verdict, attempt.signing.as_ref(), Answer::of(attempt, body)) {
+        Meaning::TookWrong => {
+            let follows = took_wrong(verdict, signature.reason.as_deref());
+            let why = sanitize(&signature.text);
+            Some(Advice::new(format!("{why}. Your app took it all the same: {follows}."), explain))
+        }
+        Meaning::TookForged(part) => Some(Advice::new(format!("{}.", took_forged(part)), explain)),
+        _ => None,
+    }
 }
 
 /// How old the signed time was, where nothing else is known.
@@ -76,6 +97,10 @@ fn age(signature: &Signature) -> String {
     }
 }
 
+fn is_valid(attempt: &Attempt) -> &'static str {
+    if attempt.signing.is_some() { "hook signed it anew" } else { "signature is valid" }
+}
+
 fn than(signature: &Signature) -> String {
     signature.secret.as_ref().map_or_else(String::new, |secret| format!(" than {secret}"))
 }
@@ -86,8 +111,8 @@ fn refused_though_valid(signature: &Signature, attempt: &Attempt, body: &[u8]) -
         Some(other) if other.name != "Express" => format!("before verifying ({}: {})", other.name, other.gist),
         _ => "before verifying (express.json() before\nexpress.raw)".to_owned(),
     };
-    let than = than(signature);
+    let (is_valid, than) = (is_valid(attempt), than(signature));
     format!(
-        "signature is valid, but your app refused it. Usual causes: the body was parsed {parsed}, or the app holds another secret{than}."
+        "{is_valid}, but your app refused it. Usual causes: the body was parsed {parsed}, or the app holds another secret{than}."
     )
 }

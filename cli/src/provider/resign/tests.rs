@@ -45,7 +45,8 @@ impl Project {
     fn event(&self, secret: &str, at_ms: u64) -> Event {
         let kind = sample::types(&self.recipe).remove(0).name;
         let url = "https://hooks.example/shop/in";
-        let made = sample::make(&self.recipe, &kind, &Options { seed: 7, now_ms: at_ms, set: &[], url }).unwrap();
+        let made = sample::make(&self.recipe, &kind, &Options { seed: 7, now_ms: at_ms, ids_ms: at_ms, set: &[], url })
+            .unwrap();
         let mut headers: Vec<(String, Vec<u8>)> =
             made.headers.iter().map(|(n, v)| (n.to_lowercase(), v.clone().into())).collect();
         let (mut url, mut body) = (made.url.clone(), made.body.clone());

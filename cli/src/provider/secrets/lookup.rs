@@ -30,6 +30,7 @@ impl Secrets {
             params: params.collect(),
             environment,
             variables,
+            pinned: None,
         }
     }
 

@@ -165,14 +165,20 @@ impl Store {
         stamp(&Self::path()).ok() != Some(self.seen)
     }
 
-    /// What a later look found to be different.
-    pub fn changes(&self, later: &Self) -> Vec<Change> {
-        let values = |store: &Self| {
-            let mut of: BTreeMap<String, Vec<String>> = BTreeMap::new();
-            store.kept.iter().for_each(|k| of.entry(k.name()).or_default().push(k.value.clone()));
-            of
+    /// What a later look found to be different for a project: of its own secrets, and of those for every project.
+    pub fn changes(&self, later: &Self, project: &Path) -> Vec<Change> {
+        let of = |place: Option<&Path>, what: &str| {
+            let values = |store: &Self| {
+                let mut of: BTreeMap<String, Vec<String>> = BTreeMap::new();
+                let kept = store.kept.iter().filter(|k| k.project.as_deref() == place);
+                kept.for_each(|k| of.entry(k.name()).or_default().push(k.value.clone()));
+                of
+            };
+            compare(&values(self), &values(later), |name| format!("the kept secret of {name}{what}"))
         };
-        compare(&values(self), &values(later), |name| format!("the kept secret of {name}"))
+        let mut changes = of(Some(project), "");
+        changes.extend(of(None, " for every project"));
+        changes
     }
 
     /// Keeps a secret: in place of those of the same place, or beside them.
@@ -251,43 +257,4 @@ fn add_handed(kept: &mut Vec<Kept>, new: Kept) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn handed(value: usize) -> Kept {
-        Kept {
-            project: None,
-            endpoint: Some("shop".into()),
-            provider: "asana".into(),
-            value: format!("{value:032}"),
-            for_app: None,
-            from: From::Handshake,
-        }
-    }
-
-    #[test]
-    fn those_that_were_handed_over_first_stay_and_sign() {
-        let mut kept = Vec::new();
-        for n in 0..20 {
-            assert_eq!(add_handed(&mut kept, handed(n)), n < HANDED);
-        }
-        assert!(add_handed(&mut kept, handed(0)), "it is known");
-        let values: Vec<String> = kept.iter().map(|k| k.value.clone()).collect();
-        assert_eq!(values, (0..HANDED).map(|n| handed(n).value).collect::<Vec<_>>());
-        assert!(add_handed(&mut kept, Kept { endpoint: Some("other".into()), ..handed(9) }));
-    }
-
-    #[test]
-    fn a_file_of_a_newer_hook_is_refused_and_nobody_is_told_to_remove_it() {
-        let said = |text: &str| parse(text, Path::new("/c/secrets.toml")).err().map(|failure| failure.to_string());
-        let secret = "[[secret]]\nprovider = \"stripe\"\nvalue = \"hush-hush\"\n";
-        assert_eq!((said(secret), said(&format!("v = 1\n{secret}")), said("")), (None, None, None));
-        let newer = said(&format!("v = 2\n{secret}strength = 9\n")).unwrap();
-        assert!(newer.contains("newer hook (format 2, this one knows 1). It was not touched."), "{newer}");
-        for other in ["v = 1\nmore = 1\n", "[[secret]]\nvalue = \"hush-hush\"", "hush-hush"] {
-            let other = said(other).unwrap();
-            assert!(other.contains("not what hook secret writes") && !other.contains("hush"), "{other}");
-            assert!(!other.contains("remove"), "{other}");
-        }
-    }
-}
+mod tests;
