@@ -153,7 +153,11 @@ pub struct App {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Handshake {
     /// hook has no answer for when the app has none: what is lacking.
-    Unanswerable(String),
+    Unanswerable {
+        why: String,
+        /// What the person can give, so that there is one.
+        param: Option<String>,
+    },
     /// The provider handed over a secret: whether it is kept.
     Secret(Handed),
     /// It could not be kept, and why.

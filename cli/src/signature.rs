@@ -37,6 +37,9 @@ pub struct Signature {
     pub delivery_id: Option<String>,
     /// About real money or data.
     pub live: Option<bool>,
+    /// It is a question of the provider's, and no event: nothing of what is known about events holds for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub question: bool,
     /// Of a kind that its provider never sends again.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub once: bool,

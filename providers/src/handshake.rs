@@ -19,6 +19,8 @@ pub struct Handshake {
     pub answer: Option<Answer>,
     /// What is lacking for an answer: `no secret is known`.
     pub lacking: Option<String>,
+    /// The param that is lacking, or not what the request has.
+    pub param: Option<String>,
     /// What confirms it; whether to fetch is up to the person.
     pub fetch: Option<Fetch>,
     /// A secret that the provider hands over with this request.
@@ -41,11 +43,17 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// The form of the question that is asked here.
+pub(crate) fn asked<'r>(recipe: &'r Recipe, scope: &Scope<'_>) -> Option<&'r HandshakeForm> {
+    let method =
+        |form: &HandshakeForm| form.method.as_ref().is_none_or(|m| m.eq_ignore_ascii_case(scope.request.method));
+    recipe.handshakes.iter().find(|form| method(form) && form.when.iter().all(|c| c.holds(scope)))
+}
+
 /// The answer to a handshake; `None` when the request is none.
 pub fn answer_handshake(recipe: &Recipe, request: &Request<'_>, known: &Known<'_>, now_ms: u64) -> Option<Handshake> {
     let scope = Scope::new(request, known.params);
-    let method = |form: &HandshakeForm| form.method.as_ref().is_none_or(|m| m.eq_ignore_ascii_case(request.method));
-    let form = recipe.handshakes.iter().find(|f| method(f) && f.when.iter().all(|c| c.holds(&scope)))?;
+    let form = asked(recipe, &scope)?;
     let text = |bytes: std::borrow::Cow<'_, [u8]>| String::from_utf8(bytes.into_owned()).ok();
     let mut handshake = Handshake {
         fetch: form.fetch.as_ref().and_then(|form| {
@@ -60,6 +68,15 @@ pub fn answer_handshake(recipe: &Recipe, request: &Request<'_>, known: &Known<'_
         ..Handshake::default()
     };
     let Some(respond) = &form.respond else { return Some(handshake) };
+    if let Some(proof) = form.proof.as_ref().filter(|proof| !proof.holds(&scope)) {
+        let name = proof.param().unwrap_or_default();
+        handshake.lacking = Some(match scope.param(name) {
+            Some(_) => format!("its {name} is not the one that hook has"),
+            None => format!("no {name} is known"),
+        });
+        handshake.param = Some(name.to_owned());
+        return Some(handshake);
+    }
     let verdict = verify(recipe, request, known, now_ms);
     match answer(recipe, form, respond, &scope, known, &verdict) {
         Ok(answer) => handshake.answer = Some(answer),
@@ -80,7 +97,7 @@ fn answer(
         match verdict.state {
             State::Valid => {}
             State::NoSecret | State::Unchecked => return Err(verdict.reason.clone()),
-            // Discord and Twitch probe with wrong signatures.
+            // A wrong one is refused: some ask so on purpose.
             _ => return Ok(Answer { status: 401, headers: Vec::new(), body: Vec::new() }),
         }
     }

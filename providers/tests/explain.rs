@@ -335,3 +335,23 @@ fn where_a_secret_is_found_is_said_with_its_page() {
     );
     assert!(!next.contains("stripe listen"), "more than the place: {next}");
 }
+
+#[test]
+fn a_key_elsewhere_is_most_likely_forged() {
+    let paypal = catalog().get("paypal").expect("it is shipped");
+    let headers: [(&str, &[u8]); 4] = [
+        ("paypal-transmission-sig", b"AAAA"),
+        ("paypal-transmission-id", b"69cd13f0"),
+        ("paypal-transmission-time", b"2026-05-28T20:26:40Z"),
+        ("paypal-cert-url", b"https://api.paypal.com.evil.example/v1/notifications/certs/CERT-1"),
+    ];
+    let request = Request::new("POST", URL, &headers, b"{}");
+    let known = Known { params: &[("webhook_id", "1")], ..Known::default() };
+    let found = explain(paypal, &request, &known, &Around::default(), NOW);
+    assert_eq!(found.cause, Cause::ForeignKey, "{}", found.says);
+    assert!(
+        found.says.contains("\"api.paypal.com.evil.example\"")
+            && found.says.ends_with("most likely the event is forged")
+    );
+    assert!(!found.next.unwrap_or_default().contains("proxy"));
+}

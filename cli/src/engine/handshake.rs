@@ -72,7 +72,7 @@ impl Engine {
     pub(super) fn question_came(self: &Arc<Self>, endpoint: &Endpoint, row: &Arc<EventRow>, question: &Question) {
         let say = |what| self.emit(Activity::Handshake { event: row.clone(), what });
         if let Some(lacking) = &question.handshake.lacking {
-            say(Handshake::Unanswerable(lacking.clone()));
+            say(Handshake::Unanswerable { why: lacking.clone(), param: question.handshake.param.clone() });
         }
         let is_word = |v: &String| SECRET_LENGTH.contains(&v.len()) && v.bytes().all(|b| b.is_ascii_graphic());
         let Some(value) = question.handshake.secret.clone().filter(is_word) else { return };

@@ -41,6 +41,13 @@ pub struct EventRow {
     pub attempts: u32,
 }
 
+impl EventRow {
+    /// A provider asks it of an endpoint; it is about nothing that has happened.
+    pub fn is_question(&self) -> bool {
+        self.signature.as_ref().is_some_and(|signature| signature.question)
+    }
+}
+
 /// Which events a command speaks of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {

@@ -173,13 +173,12 @@ pub fn on_handshake(row: &EventRow, what: &Handshake) -> Advice {
     let provider = sanitize(row.provider.as_deref().unwrap_or("the sender"));
     let endpoint = sanitize(&row.endpoint);
     let (fact, next) = match what {
-        Handshake::Unanswerable(lacking) => (
-            format!(
-                "{provider} asks for a handshake. If your app does not answer it, hook cannot: {}.",
-                sanitize(lacking)
-            ),
+        Handshake::Unanswerable { why, param } => (
+            format!("{provider} asks for a handshake. If your app does not answer it, hook cannot: {}.", sanitize(why)),
             // Something else may be lacking, or the question is not as its provider asks it.
-            if row.verdict.as_deref() == Some("no_secret") || lacking == "no secret is known" {
+            if let Some(param) = param {
+                format!("hook listen … --provider {provider} --param {}=…", sanitize(param))
+            } else if row.verdict.as_deref() == Some("no_secret") || why == "no secret is known" {
                 format!("hook secret set {provider}")
             } else {
                 format!("hook show {}, then hook providers {provider}", row.seq)

@@ -138,7 +138,7 @@ fn lines(activity: &Activity, bodies: Bodies) -> Vec<Value> {
         }
         Activity::Handshake { event, what } => {
             let code = match what {
-                Handshake::Unanswerable(_) => "handshake",
+                Handshake::Unanswerable { .. } => "handshake",
                 Handshake::Secret(_) | Handshake::SecretLost(_) => "secret",
             };
             let advice = advice::on_handshake(event, what);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::advice::Advice;
 use super::row::mark;
 use crate::activity::{Endpoint, Sender};
-use crate::journal::{EventRow, State};
+use crate::journal::EventRow;
 use crate::provider::{Signature, Source};
 use crate::sanitize::sanitize;
 use crate::text;
@@ -154,7 +154,7 @@ impl Notes {
         let seq = row.seq;
         match row.verdict.as_deref() {
             // A question needs no signature, and nothing follows from it.
-            Some("unsigned") if row.state != State::Handshake => {
+            Some("unsigned") if !row.is_question() => {
                 note("unsigned", unsigned(signature), format!("hook explain {seq}"))
             }
             Some("no_secret") => note(

@@ -221,12 +221,13 @@ impl Case<'_> {
         let Some(recipe) = self.recipe else { return Checked::default() };
         let verdict = hook_providers::verify(recipe, self.request, &self.known, now_ms);
         let handshake = hook_providers::answer_handshake(recipe, self.request, &self.known, now_ms);
+        let signature = Signature { question: handshake.is_some(), ..self.signature(&verdict) };
         Checked {
             handshake: handshake.map(Box::new),
             provider: Some(recipe.slug.clone()),
             event_type: self.event.full_type(),
             provider_event_id: self.event.id.clone(),
-            signature: Some(self.signature(&verdict)),
+            signature: Some(signature),
         }
     }
 
@@ -256,6 +257,7 @@ impl Case<'_> {
             clock_warning: verdict.clock_warning.clone(),
             delivery_id: self.event.delivery.clone(),
             live: self.event.live,
+            question: false,
             once: self.event.once,
             also: self.also.iter().map(|r| r.slug.clone()).collect(),
             needs: verdict.needs.as_ref().filter(|key| key.is_public).map(|key| key.url.clone()),

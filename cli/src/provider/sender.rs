@@ -58,7 +58,10 @@ struct Of<'a> {
 
 /// Judges an attempt at an event. Only those whose sender waits for the answer, or did, are any business of the sender.
 pub fn judge(recipe: Option<&Recipe>, row: &EventRow, attempt: &Attempt, heard: Heard) -> Judgement {
-    let judgement = as_its_provider(recipe, row.is_sent_once(), attempt, heard);
+    let judgement = match recipe.filter(|_| row.is_question()) {
+        Some(recipe) => judge_question(recipe, attempt, heard),
+        None => as_its_provider(recipe, row.is_sent_once(), attempt, heard),
+    };
     if !mark::is_made(&row.head) {
         return judgement;
     }
@@ -108,9 +111,6 @@ fn as_its_provider(recipe: Option<&Recipe>, once: bool, attempt: &Attempt, heard
         _ => None,
     };
     let then = match (heard, got) {
-        (Heard::Handshake(status), _) if !is_good(attempt) => {
-            Some(format!("{} asked for a handshake, and got hook's answer ({status})", recipe.slug))
-        }
         _ if late && attempt.status.is_some() || success == Some(true) => None,
         (Heard::Queued, _) if !is_good(attempt) => then_queued(recipe),
         (Heard::App, Some(got)) if !is_good(attempt) => Some(of.then_got(got, "")),
@@ -119,6 +119,32 @@ fn as_its_provider(recipe: Option<&Recipe>, once: bool, attempt: &Attempt, heard
     };
     let redirects = attempt.status.filter(|status| (300..400).contains(status)).and_then(|_| redirects(recipe));
     Judgement { success, late, sends_again, warning, takes, then, redirects }
+}
+
+/// A question is asked until it is answered, or not again; what is known of retries is about events.
+fn judge_question(recipe: &Recipe, attempt: &Attempt, heard: Heard) -> Judgement {
+    if attempt.kind == "replay" || attempt.kind == "edit" {
+        return Judgement::default();
+    }
+    let name = &recipe.slug;
+    let got = match heard {
+        Heard::App => attempt.status,
+        Heard::BadGateway => Some(502),
+        Heard::Handshake(status) => Some(status),
+        Heard::Queued | Heard::Nothing => None,
+    };
+    // hook's own answer is what was asked for: 401, when the signature is wrong on purpose.
+    let by_hook = matches!(heard, Heard::Handshake(_));
+    let success = got.map(|status| by_hook || (200..300).contains(&status));
+    let then = match (heard, got) {
+        _ if is_good(attempt) => None,
+        (Heard::Handshake(status), _) => {
+            Some(format!("{name} asked for a handshake, and got hook's answer ({status})"))
+        }
+        (Heard::BadGateway, _) => Some(format!("{name} asked for a handshake, and got 502")),
+        _ => None,
+    };
+    Judgement { success, sends_again: success.filter(|success| *success).map(|_| false), then, ..Judgement::default() }
 }
 
 /// Whether it takes what it heard from hook as received.

@@ -5,8 +5,12 @@
 pub enum Cause {
     /// It verifies.
     None,
+    /// It is a question of the provider's, which carries no signature or a wrong one on purpose.
+    Handshake,
     /// There is no signature.
     Unsigned,
+    /// It names a key at a place that is not the provider's.
+    ForeignKey,
     /// A proxy spelled the header with underscores.
     HeaderRenamed,
     /// Something that the signature needs is missing or cannot be read.
@@ -77,7 +81,9 @@ impl Cause {
     pub fn word(self) -> &'static str {
         match self {
             Cause::None => "none",
+            Cause::Handshake => "handshake",
             Cause::Unsigned => "unsigned",
+            Cause::ForeignKey => "foreign_key",
             Cause::HeaderRenamed => "header_renamed",
             Cause::Malformed => "malformed",
             Cause::SignatureRepeated => "signature_repeated",

@@ -6,6 +6,7 @@
 mod body;
 mod bound;
 mod cause;
+mod question;
 mod rewrite;
 mod secret;
 mod signature;
@@ -76,9 +77,13 @@ pub fn explain(
         }
         State::Stale => Found::new(Cause::Stale, verdict.reason.clone())
             .next("send it again with a fresh signature: hook replay signs again when it knows the secret"),
+        State::Unchecked if recipe.schemes.is_empty() => {
+            let says = format!("{} signs nothing: anyone can send this", recipe.name);
+            Found::new(Cause::Unsigned, says)
+        }
         State::Unchecked => Found::new(Cause::KeyNotFetched, verdict.reason.clone()),
-        State::Unsigned => signature::unsigned(&case, &verdict),
-        State::Malformed => signature::malformed(&case, &verdict),
+        State::Unsigned => question::unsigned(&case, &verdict).unwrap_or_else(|| signature::unsigned(&case, &verdict)),
+        State::Malformed => question::probe(&case).unwrap_or_else(|| signature::malformed(&case, &verdict)),
         State::NoSecret => secret::none(&case, &verdict),
         State::Invalid => bound::differs(&case, &verdict).unwrap_or_else(|| invalid(&case)),
     };
@@ -96,6 +101,7 @@ fn invalid(case: &Case<'_>) -> Found {
         .or_else(|| signature::written_otherwise(case))
         .or_else(|| signature::of_another_provider(case))
         .or_else(|| body::missing(case))
+        .or_else(|| question::probe(case))
         .unwrap_or_else(|| unknown(case))
 }
 

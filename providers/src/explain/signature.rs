@@ -3,6 +3,7 @@
 use super::{Case, Cause, Found};
 use crate::bytes::{Encoding, Hash};
 use crate::recipe::selector::{Selector, spelled};
+use crate::recipe::template::Scope;
 use crate::request::{Header, Request};
 use crate::scheme::{Algorithm, Scheme};
 use crate::verdict::{State, Verdict};
@@ -29,11 +30,23 @@ pub(super) fn unsigned(case: &Case<'_>, verdict: &Verdict) -> Found {
 }
 
 pub(super) fn malformed(case: &Case<'_>, verdict: &Verdict) -> Found {
-    let found = repeated(case).or_else(|| cut(case)).or_else(|| of_another_provider(case));
+    let found =
+        foreign_key(case).or_else(|| repeated(case)).or_else(|| cut(case)).or_else(|| of_another_provider(case));
     found.or_else(|| besides_what_lacks(case)).unwrap_or_else(|| {
         Found::new(Cause::Malformed, verdict.reason.clone())
             .next("look for a proxy or a client that drops or changes header fields")
     })
+}
+
+/// Nobody but the provider has a reason to name a key, and it names its own.
+fn foreign_key(case: &Case<'_>) -> Option<Found> {
+    let host = case.scheme?.live_key.as_ref()?.foreign(&Scope::new(case.request, case.known.params))?;
+    let name = &case.recipe.name;
+    let says = format!("the URL of the key (at \"{host}\") is not one of {name}'s: most likely the event is forged");
+    Some(
+        Found::new(Cause::ForeignKey, says)
+            .next(format!("do not act on it; {} says how {name} signs", case.recipe.docs)),
+    )
 }
 
 /// A field that is not signed has only to be there: without it, what was signed may be wrong as well.

@@ -46,6 +46,15 @@ impl Condition {
         }
     }
 
+    /// What the person gave that it compares with: Meta's verify token.
+    pub(crate) fn param(&self) -> Option<&str> {
+        let (Test::Is(wanted) | Test::Begins(wanted)) = &self.test else { return None };
+        wanted.iter().flat_map(Template::places).find_map(|place| match place {
+            Selector::Param(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// How much it says about who sent: a header of a provider's own says more than a word in a body.
     pub(crate) fn weight(&self) -> u32 {
         let place = match &self.place {

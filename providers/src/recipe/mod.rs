@@ -67,8 +67,12 @@ pub(crate) struct HandshakeForm {
     pub(crate) respond: Option<Respond>,
     pub(crate) fetch: Option<FetchForm>,
     pub(crate) capture_secret: Option<Selector>,
-    /// Answered only when the signature is valid, for a provider that probes with bad ones.
+    /// What shows that whoever asks was told to: the person's own word. Without it there is no answer.
+    pub(crate) proof: Option<Condition>,
+    /// Answered only when the signature is valid.
     pub(crate) verified: bool,
+    /// The provider also asks with wrong signatures, to see them refused.
+    pub(crate) probes: bool,
     /// What a value must look like to be signed for whoever asks.
     pub(crate) only: Option<Only>,
 }
@@ -170,6 +174,14 @@ impl Recipe {
             _ => None,
         });
         places.collect()
+    }
+
+    /// Whether this param is part of what is signed, and not only of an answer.
+    pub fn signs_param(&self, name: &str) -> bool {
+        self.schemes
+            .iter()
+            .flat_map(Scheme::places)
+            .any(|place| matches!(place, Selector::Param(param) if param == name))
     }
 
     /// Whether what it sends can be signed again by whoever has the secret.

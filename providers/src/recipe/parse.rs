@@ -65,7 +65,9 @@ pub(super) fn recipe(slug: &str, text: &str) -> Result<Recipe, RecipeError> {
             .into_iter()
             .map(|h| {
                 let only = h.only.map(|only| source.one(&only, Only::parse)).transpose()?;
-                let guarded = h.verified || only.is_some();
+                let proof = h.proof.map(|proof| source.one(&proof, Condition::parse)).transpose()?;
+                let verified = h.verified || h.probes;
+                let guarded = verified || only.is_some();
                 let respond = h.respond.map(|r| respond(&source, r, guarded)).transpose()?;
                 let fetch = h.fetch.map(|f| fetch(&source, f)).transpose()?;
                 let capture_secret = h.capture_secret.map(|s| source.one(&s, Selector::parse)).transpose()?;
@@ -75,7 +77,9 @@ pub(super) fn recipe(slug: &str, text: &str) -> Result<Recipe, RecipeError> {
                     respond,
                     fetch,
                     capture_secret,
-                    verified: h.verified,
+                    proof,
+                    verified,
+                    probes: h.probes,
                     only,
                 })
             })
@@ -343,8 +347,11 @@ struct RawHandshake {
     respond: Option<RawRespond>,
     fetch: Option<RawFetch>,
     capture_secret: Option<Spanned<String>>,
+    proof: Option<Spanned<String>>,
     #[serde(default)]
     verified: bool,
+    #[serde(default)]
+    probes: bool,
     only: Option<Spanned<String>>,
 }
 

@@ -120,7 +120,8 @@ pub fn make(recipe: &Recipe, name: &str, options: &Options<'_>) -> Result<Made, 
         let problem = |problem| SampleError::Template { file: recipe.slug.clone(), problem };
         maker.named(name).map_err(problem).map(|value| value.filter(|value| *value != Value::None))
     };
-    let form = find("format")?.is_some_and(|format| format == Value::text("form"));
+    let format = find("format")?.map(|format| format.plain()).unwrap_or_default();
+    let form = format == "form";
     let mut body = match find("body")? {
         Some(body) => body,
         None => find("data")?.unwrap_or(Value::Null),
@@ -141,7 +142,12 @@ pub fn make(recipe: &Recipe, name: &str, options: &Options<'_>) -> Result<Made, 
         method: find("method")?.map_or_else(|| "POST".to_owned(), |method| method.plain()),
         url: with_query(options.url, &query),
         headers,
-        body: if form { body.form() } else { styled(&body.json(), &style) }.into_bytes(),
+        body: match format.as_str() {
+            "form" => body.form(),
+            "raw" => body.plain(),
+            _ => styled(&body.json(), &style),
+        }
+        .into_bytes(),
         event,
     })
 }

@@ -20,6 +20,13 @@ pub(crate) struct LiveKeyForm {
 pub(crate) struct Hosts(pub(crate) Vec<String>);
 
 impl LiveKeyForm {
+    /// The host of a URL that is not one of the provider's.
+    pub(crate) fn foreign(&self, scope: &Scope<'_>) -> Option<String> {
+        self.url(scope).is_err().then_some(())?;
+        let url = String::from_utf8(self.url.text(scope).ok()?).ok()?;
+        Some(Url::of(&url).authority.to_owned())
+    }
+
     /// The URL of the key, or why it must not be fetched. It is https, has no user, port or query, an allowed host and path.
     pub(crate) fn url(&self, scope: &Scope<'_>) -> Result<KeyUrl, String> {
         let url = self.url.text(scope).map_err(|lacking| lacking.to_string())?;

@@ -146,9 +146,13 @@ impl Scheme {
     }
 
     pub(crate) fn signs_url(&self) -> bool {
+        self.places().any(|place| matches!(place, Selector::Url | Selector::Target))
+    }
+
+    /// Every place that is signed, or that a claim is about.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Selector> {
         let claims = self.jwt.iter().flat_map(|jwt| jwt.claims.iter().map(|(_, template)| template));
-        let mut places = self.content.iter().chain(claims).flat_map(Template::places);
-        places.any(|place| matches!(place, Selector::Url | Selector::Target))
+        self.content.iter().chain(claims).flat_map(Template::places)
     }
 }
 

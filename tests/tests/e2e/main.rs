@@ -23,6 +23,7 @@ mod output;
 mod probe;
 mod property;
 mod providers;
+mod questions;
 mod remembered;
 mod reply;
 mod resign;

@@ -59,7 +59,8 @@ pub fn sample(checker: &Checker, endpoint: &Endpoint) -> Option<String> {
     };
     let recipe = checker.providers.get(&sender.provider)?;
     // Without what else they need, or the key that only the provider has, events of it do not verify.
-    let is_possible = recipe.params.is_empty() && (recipe.can_sign() || !recipe.is_verifiable());
+    let needs_param = recipe.params.iter().any(|param| recipe.signs_param(&param.name));
+    let is_possible = !needs_param && (recipe.can_sign() || !recipe.is_verifiable());
     (is_possible && !types(recipe).is_empty()).then(|| example(recipe))
 }
 

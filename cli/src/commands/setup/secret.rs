@@ -23,8 +23,8 @@ pub fn take(
     let given: Vec<String> = checker.secrets().params(endpoint).iter().map(|(name, _)| (*name).to_owned()).collect();
     for param in recipe.params.iter().filter(|p| !given.contains(&p.name)) {
         say(&format!(
-            "{} also needs {}, {}: hook listen … --param {}=…",
-            recipe.name, param.name, param.what, param.name
+            "{} also needs {}, unless your hook listen has it: --param {}=…. {}",
+            recipe.name, param.name, param.name, param.what
         ));
     }
     if !recipe.is_verifiable() {

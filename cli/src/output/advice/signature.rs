@@ -56,6 +56,7 @@ pub(super) fn on_refusal(row: &EventRow, attempt: &Attempt, body: &[u8]) -> Opti
             (format!("{why}{}.", age(signature)), next)
         }
         "stale" => (format!("{why}."), format!("hook replay {seq}     (signs it again)")),
+        "unsigned" if signature.question => return None,
         "unsigned" => (unsigned(signature), explain()),
         "malformed" => (format!("malformed: {why}."), explain()),
         _ => return None,

@@ -4,6 +4,7 @@ use super::*;
 use crate::journal::EventRow;
 use crate::output::advice;
 use crate::provider::Providers;
+use crate::signature::Signature;
 
 fn providers() -> Providers {
     Providers::load(Path::new("/nowhere"))
@@ -36,7 +37,12 @@ fn said(provider: &str, attempt: &Attempt, heard: Heard) -> String {
 }
 
 fn said_of(provider: &str, row: &EventRow, attempt: &Attempt, heard: Heard) -> String {
-    let providers = providers();
+    let (providers, mut row) = (providers(), row.clone());
+    // Only a question is answered as one.
+    if matches!(heard, Heard::Handshake(_)) {
+        row.signature = Some(Box::new(Signature { question: true, ..Signature::default() }));
+    }
+    let row = &row;
     let judgement = judge(providers.get(provider), row, attempt, heard);
     let answer =
         attempt.status.map_or("no answer".to_owned(), |status| format!("{status} in {:?} ms", attempt.ms.unwrap_or(0)));
@@ -137,9 +143,9 @@ fn the_reply_deadline_is_asked_for_or_a_tenth_below_the_limit() {
 /// The words hold for all recipes: no phrase of theirs makes a sentence that promises what it denies.
 #[test]
 fn no_recipe_promises_more_than_it_states() {
+    let row = EventRow::for_test(1, "POST", "/webhooks");
     for recipe in providers().catalog().iter() {
         for status in [302, 404, 429, 500] {
-            let row = EventRow::for_test(1, "POST", "/webhooks");
             let then = judge(Some(recipe), &row, &attempt("live", Some(status), None, 1), Heard::App);
             let then = then.then.unwrap_or_default();
             match (&recipe.sender.retries, Of { recipe, once: false }.sends_again(Outcome::Status(status))) {
