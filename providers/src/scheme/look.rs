@@ -120,7 +120,7 @@ impl Scheme {
         let Some(steps) = &self.each else { return self.authenticate_one(scope, known, now_ms) };
         let items = match request.json().and_then(|json| json.at(steps)) {
             Some(Value::Array(items)) if !items.is_empty() => items,
-            _ => return Err(Refusal::Malformed(format!("no {}", Selector::Json(steps.clone())))),
+            _ => return Err(Refusal::Malformed(format!("no {} in the body", Selector::Json(steps.clone())))),
         };
         if items.len() > MAX_ITEMS {
             return Err(Refusal::Malformed(format!("more than {MAX_ITEMS} signed items")));
@@ -157,7 +157,7 @@ impl Scheme {
             _ => None,
         };
         let scope = Scope { ts: written.as_deref(), ..scope };
-        let unfit = self.bound_elsewhere(&scope)?;
+        let unfit = self.differing(&scope)?;
         let look = Look { scheme: self, scope, signature: &signature, known, now_ms };
         let authentic = match self.algorithm {
             Algorithm::Hmac(_) | Algorithm::Digest(_) => mac::verify(&look),
@@ -175,7 +175,7 @@ impl Scheme {
     }
 
     /// What is compared beside the signature, and differs.
-    fn bound_elsewhere(&self, scope: &Scope<'_>) -> Result<Vec<Unfit>, Refusal> {
+    fn differing(&self, scope: &Scope<'_>) -> Result<Vec<Unfit>, Refusal> {
         let mut all = Vec::new();
         for check in &self.checks {
             all.extend(Unfit::check(check, scope)?);
