@@ -35,5 +35,5 @@ pub fn verify(recipe: &Recipe, request: &Request<'_>, known: &Known<'_>, now_ms:
 /// A question that is asked without a signature; it is no event whose signature got lost.
 pub(crate) fn is_bare_question(recipe: &Recipe, scope: &Scope<'_>) -> bool {
     let unsigned = || recipe.schemes.iter().all(|scheme| scheme.signature.values(scope).is_empty());
-    asked(recipe, scope).is_some_and(|form| !form.verified) && !recipe.schemes.is_empty() && unsigned()
+    asked(recipe, scope).is_some_and(|form| !form.signed) && !recipe.schemes.is_empty() && unsigned()
 }

@@ -71,6 +71,8 @@ pub(crate) struct HandshakeForm {
     pub(crate) proof: Option<Condition>,
     /// Answered only when the signature is valid.
     pub(crate) verified: bool,
+    /// The provider signs it like an event.
+    pub(crate) signed: bool,
     /// The provider also asks with wrong signatures, to see them refused.
     pub(crate) probes: bool,
     /// What a value must look like to be signed for whoever asks.

@@ -79,6 +79,7 @@ pub(super) fn recipe(slug: &str, text: &str) -> Result<Recipe, RecipeError> {
                     capture_secret,
                     proof,
                     verified,
+                    signed: h.signed || verified,
                     probes: h.probes,
                     only,
                 })
@@ -350,6 +351,8 @@ struct RawHandshake {
     proof: Option<Spanned<String>>,
     #[serde(default)]
     verified: bool,
+    #[serde(default)]
+    signed: bool,
     #[serde(default)]
     probes: bool,
     only: Option<Spanned<String>>,

@@ -120,7 +120,7 @@ impl Scheme {
         let Some(steps) = &self.each else { return self.authenticate_one(scope, known, now_ms) };
         let items = match request.json().and_then(|json| json.at(steps)) {
             Some(Value::Array(items)) if !items.is_empty() => items,
-            _ => return Err(Refusal::Malformed(format!("no {} in the body", Selector::Json(steps.clone())))),
+            _ => return Err(Refusal::Malformed(format!("no {}", Selector::Json(steps.clone())))),
         };
         if items.len() > MAX_ITEMS {
             return Err(Refusal::Malformed(format!("more than {MAX_ITEMS} signed items")));
