@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use hook_providers::{Request, Rewriting, State, answer_handshake, rewritings, verify};
+use hook_providers::{Recipe, Request, Rewriting, State, answer_handshake, rewritings, verify};
 use serde::Deserialize;
 
 use super::answer::{first_line, is_csrf, is_host_check};
@@ -97,6 +97,8 @@ impl Seen {
     /// `finding` is about the event as it came; the answers are those of the last attempt, and of a forged one.
     pub fn of(case: &Case<'_>, finding: &Finding, telling: Telling, answer: &[u8], to_forged: &[u8]) -> Self {
         let attempt = telling.last;
+        // What is known of retries is about events, not about questions.
+        let is_event = |recipe: &&Recipe| answer_handshake(recipe, case.request, &case.known, 0).is_none();
         let mut seen = Self {
             first_line: first_line(&attempt, answer),
             framework: framework::of_answer(&attempt, answer),
@@ -104,7 +106,11 @@ impl Seen {
             meaning: Meaning::Nothing,
             besides: Vec::new(),
             causes: Vec::new(),
-            sender: case.recipe.map(|recipe| sender::ways(recipe, case.event.once, &attempt)).unwrap_or_default(),
+            sender: case
+                .recipe
+                .filter(is_event)
+                .map(|recipe| sender::ways(recipe, case.event.once, &attempt))
+                .unwrap_or_default(),
             attempt,
         };
         match seen.apart_from_signatures(answer) {
