@@ -14,7 +14,7 @@ fn the_benchmark_finds_every_event_that_hook_has_promised() {
     std::fs::create_dir(&memory).unwrap();
     let mut command = Command::new(hook_bench());
     // Small bodies, and large ones that both stores keep in parts; no peers.
-    command.args(["keep-alive/1", "bodies/32MiB", "--systems", "hook,embedded", "--rounds", "1", "--seconds", "0.1"]);
+    command.args(["keep-alive/1", "bodies/1MiB", "--systems", "hook,embedded", "--rounds", "1", "--seconds", "0.1"]);
     command.arg("--dir").arg(dir.path().join("disk")).arg("--memory").arg(&memory);
     command.arg("--json").arg(dir.path().join("bench.json"));
     let output = Process::start(&mut command, b"").output().succeeded();

@@ -57,8 +57,7 @@ impl<'a> Draft<'a> {
             Selector::Form(name) => self.body = with_field(&self.body, name, value),
             Selector::Json(steps) => {
                 let json = crate::json::parse(&self.body).ok_or(CannotSign::NoPlace)?;
-                let number =
-                    value.bytes().all(|b| b.is_ascii_digit()) && !matches!(json.at(steps), Some(Value::Text(_)));
+                let number = is_number(value) && !matches!(json.at(steps), Some(Value::Text(_)));
                 let text = if number { value.to_owned() } else { quoted(value) };
                 let edit = edit(&self.body, &json, steps, &text).ok_or(CannotSign::NoPlace)?;
                 self.body = apply(&self.body, vec![edit]);
@@ -142,6 +141,12 @@ fn percent(text: &str) -> String {
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
+/// As every reader of JSON takes it, digit by digit: a passcode like `0707` is text.
+fn is_number(value: &str) -> bool {
+    let has_no_sign = value.bytes().all(|b| b.is_ascii_digit());
+    has_no_sign && (1..=15).contains(&value.len()) && (value == "0" || !value.starts_with('0'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +171,12 @@ mod tests {
         assert_eq!(edited(body, &["t"], "2").as_deref(), Some(r#"{ "t":2,"a":1}"#));
         assert_eq!(edited(body, &["x", "y"], "2").as_deref(), Some(r#"{ "x":{"y":2},"a":1}"#));
         assert_eq!((edited("{}", &["t"], "2"), edited("[1]", &["t"], "2")), (None, None));
+    }
+
+    #[test]
+    fn digits_are_a_number_only_where_no_reader_changes_them() {
+        assert!(["0", "17", "1780000000000"].iter().all(|number| is_number(number)));
+        assert!(["", "07", "-1", "1.5", "1780000000000000000", "12a"].iter().all(|text| !is_number(text)));
     }
 
     #[test]
