@@ -107,8 +107,14 @@ where
             done.store(true, Ordering::SeqCst);
             result
         });
+        // It goes for the first time as soon as it was seen to be there, since a quick machine has soon done the work.
+        while app.count() == 0 && !done.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        let mut up_for = 0;
         while !done.load(Ordering::SeqCst) {
-            std::thread::sleep(Duration::from_millis(50 + dice.below(250) as u64));
+            std::thread::sleep(Duration::from_millis(up_for));
+            up_for = 50 + dice.below(250) as u64;
             app.stop();
             std::thread::sleep(Duration::from_millis(20 + dice.below(250) as u64));
             app.start();
