@@ -152,6 +152,7 @@ fn a_mirror_has_every_live_event_once() {
         all
     };
     assert_eq!(sorted(&copied), sorted(&app));
+    mirror.wait_for_type("event", heard.len());
     assert_eq!(mirror.of_type("event").len(), heard.len());
     assert_eq!(two.events().len(), heard.len());
 }
