@@ -1,9 +1,9 @@
 //! Which of the secrets that are known does an app hold? Asked when it refuses what the one signed that should be right.
 
 use bytes::Bytes;
-use hook_proto::EventHead;
 
 use super::finding::named;
+use super::probe::Sent;
 use crate::provider::{Asked, Checker, Decision, Destination, Resigned, Rule, Secret};
 
 /// So many more versions are sent at most.
@@ -12,9 +12,7 @@ const MOST: usize = 4;
 /// An event, signed with one of them.
 pub struct Candidate {
     pub secret: Secret,
-    pub head: EventHead,
-    pub body: Bytes,
-    pub path: String,
+    pub sent: Sent,
 }
 
 /// The event, signed with each other secret of its provider that is known: of this endpoint, and of others.
@@ -38,7 +36,8 @@ pub fn candidates(
         Decision::Resigned(it) => {
             let Resigned { head, body, path, .. } = *it;
             let body = body.unwrap_or_else(|| Bytes::copy_from_slice(asked.body));
-            Some(Candidate { secret, head, body, path: path.unwrap_or_else(|| to.path.to_owned()) })
+            let path = path.unwrap_or_else(|| to.path.to_owned());
+            Some(Candidate { secret, sent: Sent { head, body, path } })
         }
         _ => None,
     };

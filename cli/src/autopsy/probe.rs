@@ -65,6 +65,11 @@ fn is_form(by: &str) -> bool {
 /// One version, ready to be sent.
 pub struct Version {
     pub what: What,
+    pub sent: Sent,
+}
+
+/// A request to the app.
+pub struct Sent {
     pub head: EventHead,
     pub body: Bytes,
     pub path: String,
@@ -113,9 +118,11 @@ pub fn versions(
 ) -> Result<Vec<Version>, Problem> {
     let version = |what, head: &EventHead, body: &[u8], path: Option<String>| Version {
         what,
-        head: head.clone(),
-        body: Bytes::copy_from_slice(body),
-        path: path.unwrap_or_else(|| to.path.to_owned()),
+        sent: Sent {
+            head: head.clone(),
+            body: Bytes::copy_from_slice(body),
+            path: path.unwrap_or_else(|| to.path.to_owned()),
+        },
     };
     let mut all = vec![version(What::AsReceived, asked.head, asked.body, None)];
     let rule = match checker.signer(asked) {

@@ -6,7 +6,7 @@ use super::Context;
 use crate::autopsy::framework::{self, Framework};
 use crate::autopsy::infer::{self, Signed};
 use crate::autopsy::meaning::Telling;
-use crate::autopsy::probe::{self, Got, Tried};
+use crate::autopsy::probe::{self, Got, Sent, Tried, Version};
 use crate::autopsy::which::{Subject, Which};
 use crate::autopsy::{Seen, finding, held};
 use crate::failure::{Exit, Failure};
@@ -137,16 +137,17 @@ async fn probe(
     }
     let tls = target.tls.then(|| tls_config(false)).transpose();
     let client = Client::new(target, tls.map_err(|e| Failure::local(format!("no TLS: {e}.")).next(again))?);
+    let marks = Marks { event_id: &row.id, attempt: row.attempts + 1, replay: true };
+    let send = async |Sent { head, body, path }: Sent| {
+        let fields = fields(&head, &client.target, &shape, &marks);
+        post(&client, &head.method, &path, &fields, body, TIMEOUT).await
+    };
     let mut tried = Vec::new();
-    for version in versions {
-        if !probe::tells_more(version.what, &tried) {
+    for Version { what, sent } in versions {
+        if !probe::tells_more(what, &tried) {
             continue;
         }
-        let marks = Marks { event_id: &row.id, attempt: row.attempts + 1, replay: true };
-        let fields = fields(&version.head, &client.target, &shape, &marks);
-        let posted = post(&client, &version.head.method, &version.path, &fields, version.body, TIMEOUT).await;
-        let what = version.what;
-        tried.push(match posted {
+        tried.push(match send(sent).await {
             Ok(answer) => {
                 let got = Got::of(answer.status, &answer.body);
                 Tried { what, got, status: Some(answer.status), error: None, ms: Some(answer.ms) }
@@ -165,10 +166,7 @@ async fn probe(
         infer::infer(&tried, Signed { secret: &shown, url: signs_url.then_some(to.url), fields: signs_fields });
     if matches!(inferred.code, "other_secret" | "refuses_all") {
         for other in held::candidates(&subject.checker, asked, to, secret.as_ref(), now_ms()) {
-            let marks = Marks { event_id: &row.id, attempt: row.attempts + 1, replay: true };
-            let fields = fields(&other.head, &client.target, &shape, &marks);
-            let posted = post(&client, &other.head.method, &other.path, &fields, other.body, TIMEOUT).await;
-            if posted.is_ok_and(|answer| (200..300).contains(&answer.status)) {
+            if send(other.sent).await.is_ok_and(|answer| (200..300).contains(&answer.status)) {
                 inferred.code = "other_secret";
                 inferred.says = held::says(&other.secret, secret.as_ref());
                 inferred.next = Some(held::NEXT);

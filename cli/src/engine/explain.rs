@@ -62,7 +62,7 @@ impl Engine {
 mod tests {
     use std::time::Duration;
 
-    use hook_proto::{EventHead, EventId, HandOver, Header};
+    use hook_proto::{EventHead, EventId, Header};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use tokio::sync::mpsc;
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use crate::engine::endpoint::{Endpoint, Options};
     use crate::forward::Shape;
-    use crate::journal::{Journal, NewEvent, State, record};
+    use crate::journal::{Journal, NewEvent, record};
     use crate::platform::now_ms;
     use crate::provider::{Checker, Given};
 
@@ -115,21 +115,7 @@ mod tests {
         let checked =
             engine.checker.check(Asked { endpoint: "shop", pinned: None, head: &head, body: b"{}" }, now_ms());
         assert_eq!(checked.verdict(), Some("invalid"));
-        let event = NewEvent {
-            head,
-            body: Some(bytes::Bytes::from_static(b"{}")),
-            sha256: [0; 32],
-            origin: "captured",
-            parent: None,
-            project: "/p".into(),
-            relay: "embedded".into(),
-            endpoint: "shop".into(),
-            target: None,
-            state: State::Owed,
-            hand_over: HandOver::Awaited,
-            checked,
-            dedupe: false,
-        };
+        let event = NewEvent::for_test(head, b"{}", checked);
         let (recorded, _) = engine.journal.write(move |c| record(c, &event, None)).await.unwrap();
         endpoint.lanes().next().unwrap().push_owed(id, recorded.seq).await;
         for _ in 0..2 {

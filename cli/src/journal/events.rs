@@ -40,6 +40,28 @@ pub struct NewEvent {
     pub dedupe: bool,
 }
 
+#[cfg(test)]
+impl NewEvent {
+    /// One that came to the endpoint `shop` and is owed.
+    pub fn for_test(head: EventHead, body: &[u8], checked: Checked) -> Self {
+        Self {
+            head: EventHead { body_size: body.len() as u64, ..head },
+            body: Some(Bytes::copy_from_slice(body)),
+            sha256: [0; 32],
+            origin: "captured",
+            parent: None,
+            project: "/p".into(),
+            relay: "embedded".into(),
+            endpoint: "shop".into(),
+            target: None,
+            state: State::Owed,
+            hand_over: HandOver::Awaited,
+            checked,
+            dedupe: false,
+        }
+    }
+}
+
 /// What recording found and did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recorded {

@@ -2,7 +2,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use hook_proto::{EventHead, EventId, HandOver, Header};
+use hook_proto::{EventHead, EventId, Header};
 
 use super::limits::{Get, REQUESTS};
 use super::*;
@@ -50,21 +50,7 @@ impl Fixture {
         let to = checked.handshake.as_ref().and_then(|handshake| handshake.fetch.clone());
         let needs = checked.signature.as_ref().and_then(|s| s.needs.clone());
         let (url, about) = to.map_or((needs, None), |to| (Some(to.url), to.about));
-        let event = NewEvent {
-            head,
-            body: Some(Bytes::copy_from_slice(body.as_bytes())),
-            sha256: [0; 32],
-            origin: "captured",
-            parent: None,
-            project: "/p".into(),
-            relay: "embedded".into(),
-            endpoint: "shop".into(),
-            target: None,
-            state: State::Captured,
-            hand_over: HandOver::Awaited,
-            checked,
-            dedupe: false,
-        };
+        let event = NewEvent { state: State::Captured, ..NewEvent::for_test(head, body.as_bytes(), checked) };
         let (recorded, _) = self.engine.journal.write(move |c| record(c, &event, None)).await.unwrap();
         Errand { purpose, url: url.unwrap(), about, event: Arc::new(self.row(recorded.seq).await) }
     }

@@ -1,4 +1,3 @@
-use bytes::Bytes;
 use hook_proto::{EventHead, EventId};
 
 use super::*;
@@ -42,26 +41,14 @@ impl Kept {
 
 fn event(n: u128, verdict: &str) -> NewEvent {
     let id = EventId::from_parts(1, n).to_string();
-    NewEvent {
-        head: EventHead { id, method: "POST".into(), body_size: 2, ..EventHead::default() },
-        body: Some(Bytes::from_static(b"hi")),
-        sha256: [0; 32],
-        origin: "captured",
-        parent: None,
-        project: "/p".into(),
-        relay: "embedded".into(),
-        endpoint: "shop".into(),
-        target: Some(TARGET.into()),
-        state: State::Owed,
-        hand_over: HandOver::Awaited,
-        checked: Checked {
-            provider: Some("stripe".into()),
-            provider_event_id: Some("evt_1".into()),
-            signature: Some(Signature { verdict: Some(verdict.into()), ..Signature::default() }),
-            ..Checked::default()
-        },
-        dedupe: true,
-    }
+    let head = EventHead { id, method: "POST".into(), ..EventHead::default() };
+    let checked = Checked {
+        provider: Some("stripe".into()),
+        provider_event_id: Some("evt_1".into()),
+        signature: Some(Signature { verdict: Some(verdict.into()), ..Signature::default() }),
+        ..Checked::default()
+    };
+    NewEvent { target: Some(TARGET.into()), dedupe: true, ..NewEvent::for_test(head, b"hi", checked) }
 }
 
 #[tokio::test]
