@@ -24,6 +24,8 @@ impl Handed {
         #[cfg(hook_sabotage)]
         if hook_relay_server::sabotage::is("early-ack") {
             let _ = self.acks.send((0, self.stream));
+            // On a quick disk twenty kills could miss the moment between the two.
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         let Some(taken) = self.engine.take(&self.endpoint, incoming).await else { return };
         if !copy {
