@@ -3,8 +3,8 @@
 //! Urgent frames (acks, credit, pings) overtake heads (events, replies), and those overtake body chunks, so that control is
 //! never stuck behind a body. Each lane is in order, and a stream's head is queued before its chunks.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +17,8 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 /// A peer is asked for a sign of life after this long without one.
 const IDLE: Duration = Duration::from_secs(20);
+/// Pings go out in steps of this, so that those of many sessions share their wake-ups.
+const STEP: Duration = Duration::from_secs(1);
 /// The same, when something was sent to it meanwhile.
 const UNANSWERED: Duration = Duration::from_secs(3);
 /// A peer that leaves a ping unanswered for this long is given up.
@@ -41,7 +43,7 @@ pub fn websocket_config(reads: usize) -> WebSocketConfig {
 /// The way to the peer. Cheap to clone; when the last one is dropped the websocket is closed.
 #[derive(Clone)]
 pub struct Outbox {
-    urgent: mpsc::UnboundedSender<Bytes>,
+    urgent: mpsc::UnboundedSender<Frame>,
     heads: mpsc::Sender<Bytes>,
     chunks: mpsc::Sender<Bytes>,
     waiting: Arc<AtomicUsize>,
@@ -52,9 +54,31 @@ pub struct Outbox {
 #[error("the connection is gone")]
 pub struct Gone;
 
+struct Frame {
+    bytes: Bytes,
+    /// Whether silence after it means anything.
+    asks: bool,
+}
+
+impl Frame {
+    fn asking(bytes: Bytes) -> Self {
+        Self { bytes, asks: true }
+    }
+}
+
 impl Outbox {
     /// Queues a small frame ahead of everything; never waits, so that readers may use it.
     pub fn urgent(&self, frame: Bytes) -> Result<(), Gone> {
+        self.queue(Frame::asking(frame))
+    }
+
+    /// The same for the answer to a ping. The peer was heard just now and owes nothing; else two idle ends would ask each other
+    /// for ever, each because its answer to the other was the last thing said.
+    pub fn pong(&self, frame: Bytes) -> Result<(), Gone> {
+        self.queue(Frame { bytes: frame, asks: false })
+    }
+
+    fn queue(&self, frame: Frame) -> Result<(), Gone> {
         if self.waiting.fetch_add(1, Ordering::Relaxed) > MAX_URGENT {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(Gone);
@@ -86,7 +110,7 @@ pub enum TryHead {
 
 /// What [`write`] empties into the websocket.
 pub struct Lanes {
-    urgent: mpsc::UnboundedReceiver<Bytes>,
+    urgent: mpsc::UnboundedReceiver<Frame>,
     heads: mpsc::Receiver<Bytes>,
     chunks: mpsc::Receiver<Bytes>,
     waiting: Arc<AtomicUsize>,
@@ -102,22 +126,22 @@ pub fn outbox() -> (Outbox, Lanes) {
 }
 
 impl Lanes {
-    async fn next(&mut self) -> Option<Bytes> {
+    async fn next(&mut self) -> Option<Frame> {
         tokio::select! {
             biased;
             Some(frame) = self.urgent.recv() => { self.waiting.fetch_sub(1, Ordering::Relaxed); Some(frame) }
-            Some(frame) = self.heads.recv() => Some(frame),
-            Some(frame) = self.chunks.recv() => Some(frame),
+            Some(frame) = self.heads.recv() => Some(Frame::asking(frame)),
+            Some(frame) = self.chunks.recv() => Some(Frame::asking(frame)),
             else => None,
         }
     }
 
-    fn ready(&mut self) -> Option<Bytes> {
+    fn ready(&mut self) -> Option<Frame> {
         if let Ok(frame) = self.urgent.try_recv() {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             return Some(frame);
         }
-        self.heads.try_recv().or_else(|_| self.chunks.try_recv()).ok()
+        self.heads.try_recv().or_else(|_| self.chunks.try_recv()).ok().map(Frame::asking)
     }
 }
 
@@ -127,20 +151,23 @@ where
     S: Sink<Message, Error = tungstenite::Error> + Unpin,
 {
     while let Some(frame) = lanes.next().await {
-        let mut fed = frame.len();
-        socket.feed(Message::Binary(frame)).await?;
-        while fed < COALESCE {
-            let Some(frame) = lanes.ready() else { break };
-            fed += frame.len();
-            socket.feed(Message::Binary(frame)).await?;
+        let (mut fed, mut asks) = (0, false);
+        let mut next = Some(frame);
+        while let Some(Frame { bytes, asks: this }) = next {
+            fed += bytes.len();
+            asks |= this;
+            socket.feed(Message::Binary(bytes)).await?;
+            next = if fed < COALESCE { lanes.ready() } else { None };
         }
         socket.flush().await?;
-        pulse.sent();
+        if asks {
+            pulse.sent();
+        }
     }
     socket.close().await
 }
 
-/// Shared by the writer, which says when it sent, and the reader, which says when it heard.
+/// Shared by the writer, which says when it sent what asks for something, and the reader, which says when it heard.
 #[derive(Default)]
 pub struct Pulse {
     unheard: AtomicBool,
@@ -204,7 +231,7 @@ impl Heart {
                 return Beat::GiveUp;
             }
             let unheard = self.pulse.unheard.load(Ordering::Acquire);
-            let idle = self.heard + IDLE.mul_f64(0.8 + 0.4 * self.jitter);
+            let idle = in_step(self.heard + IDLE.mul_f64(0.8 + 0.4 * self.jitter));
             if unheard {
                 let since = *self.unheard.get_or_insert_with(Instant::now);
                 tokio::time::sleep_until(idle.min(since + UNANSWERED)).await;
@@ -217,5 +244,87 @@ impl Heart {
             self.pinged = Some(Instant::now());
             return Beat::Ping;
         }
+    }
+}
+
+/// The next step of the process at or after `at`.
+fn in_step(at: Instant) -> Instant {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    let since = at.saturating_duration_since(*FIRST.get_or_init(Instant::now));
+    let beyond = since.as_nanos() % STEP.as_nanos();
+    // Less than a step, so it fits.
+    at + Duration::from_nanos(((STEP.as_nanos() - beyond) % STEP.as_nanos()) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+    use super::*;
+
+    fn start(to: UnboundedSender<Message>, jitter: f64) -> (Outbox, Heart) {
+        let (outbox, lanes) = outbox();
+        let pulse = Arc::new(Pulse::default());
+        let socket = futures_util::sink::unfold(to, |to, message| async move {
+            to.send(message).map_err(|_| tungstenite::Error::ConnectionClosed)?;
+            Ok(to)
+        });
+        tokio::spawn(write(Box::pin(socket), lanes, pulse.clone()));
+        (outbox, Heart::new(pulse, jitter))
+    }
+
+    /// An end that has nothing to say but pings and their answers; counts its pings.
+    async fn idle_end(
+        jitter: f64,
+        to: UnboundedSender<Message>,
+        mut from: UnboundedReceiver<Message>,
+        pings: &AtomicU64,
+    ) {
+        let (outbox, mut heart) = start(to, jitter);
+        loop {
+            tokio::select! {
+                frame = from.recv() => {
+                    heart.heard();
+                    if frame.unwrap().into_data() == "ping" {
+                        outbox.pong("pong".into()).unwrap();
+                    }
+                }
+                beat = heart.beat() => {
+                    assert_eq!(beat, Beat::Ping, "the other end answers");
+                    pings.fetch_add(1, Ordering::Relaxed);
+                    outbox.urgent("ping".into()).unwrap();
+                }
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_idle_ends_ask_each_other_no_more_than_they_must() {
+        for (one, other) in [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0)] {
+            let ((to_one, from_other), (to_other, from_one)) = (unbounded_channel(), unbounded_channel());
+            let pings = AtomicU64::new(0);
+            tokio::select! {
+                () = idle_end(one, to_other, from_other, &pings) => {}
+                () = idle_end(other, to_one, from_one, &pings) => {}
+                () = tokio::time::sleep(Duration::from_secs(600)) => {}
+            }
+            let pings = pings.into_inner();
+            // One for both every 16 to 25 s; two that are due at the same moment cross.
+            assert!((24..=74).contains(&pings), "{pings} pings in 600 s");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_sent_and_not_answered_is_followed_by_a_ping() {
+        let (to, _from) = unbounded_channel();
+        let (outbox, mut heart) = start(to, 0.5);
+        let begun = Instant::now();
+        outbox.urgent("event".into()).unwrap();
+        assert_eq!(heart.beat().await, Beat::Ping);
+        assert_eq!(begun.elapsed().as_secs(), UNANSWERED.as_secs());
+        assert_eq!(heart.beat().await, Beat::GiveUp);
+        assert_eq!(begun.elapsed().as_secs(), (UNANSWERED + GIVE_UP).as_secs());
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::Stream;
-use hook_proto::wire::{self, ToRelay, to_cli, to_relay};
+use hook_proto::wire::{self, ToCli, ToRelay, to_cli, to_relay};
 use hook_proto::{EndpointName, Mode, Settings};
 use tokio_tungstenite::tungstenite::{self, Message};
 
@@ -81,7 +81,8 @@ impl Open {
             Kind::ReplyData(chunk) => self.reply_data(chunk),
             Kind::ReplyBroken(stream) => self.reply_done(stream.stream, drop),
             Kind::Credit(credit) => self.credit(credit)?,
-            Kind::Ping(beat) => send(&self.session.outbox, to_cli::Kind::Pong(beat)),
+            // Like [`send`], whatever becomes of it.
+            Kind::Ping(beat) => _ = self.session.outbox.pong(ToCli::to_frame(to_cli::Kind::Pong(beat))),
             Kind::Pong(_) => {}
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hook_proto::wire::{self, WINDOW, to_cli, to_relay};
+use hook_proto::wire::{self, ToRelay, WINDOW, to_cli, to_relay};
 use hook_proto::{EventId, HandOver};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -89,7 +89,8 @@ impl Connection {
                     replier.add_credit(credit.bytes);
                 }
             }
-            Kind::Ping(beat) => self.send(to_relay::Kind::Pong(beat)),
+            // A full lane is a dead peer, and the heart notices that.
+            Kind::Ping(beat) => _ = self.outbox.pong(ToRelay::to_frame(to_relay::Kind::Pong(beat))),
             Kind::Pong(_) | Kind::Welcome(_) => {}
         }
         Ok(())
