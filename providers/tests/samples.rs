@@ -73,14 +73,10 @@ fn all() -> impl Iterator<Item = (&'static Recipe, String)> {
 
 #[test]
 fn there_are_samples_of_every_provider() {
-    let least =
-        [("github", 30), ("stripe", 60), ("shopify", 25), ("slack", 12), ("twilio", 8), ("standard-webhooks", 3)];
-    // These send one kind of event only.
-    let single = ["airtable", "dropbox", "fingerprint", "websub"];
+    let least = [("github", 30), ("stripe", 60), ("shopify", 25), ("slack", 12), ("twilio", 8)];
     for recipe in catalog().iter() {
         let slug = recipe.slug.as_str();
-        let usual = if single.contains(&slug) { 1 } else { 3 };
-        let wanted = least.iter().find(|(name, _)| *name == slug).map_or(usual, |(_, count)| *count);
+        let wanted = least.iter().find(|(name, _)| *name == slug).map_or(3, |(_, count)| *count);
         let types = sample::types(recipe);
         assert!(types.len() >= wanted, "{slug} has {} samples, {wanted} are wanted", types.len());
         let names: Vec<&String> = types.iter().flat_map(|kind| std::iter::once(&kind.name).chain(&kind.also)).collect();
