@@ -89,6 +89,14 @@ impl LyingSession {
         self.say_bytes(ToCli::to_frame(kind));
     }
 
+    /// Several messages in one go, so that the CLI finds them all at once.
+    pub fn say_together(&mut self, kinds: impl IntoIterator<Item = to_cli::Kind>) {
+        for kind in kinds {
+            self.socket.write(Message::Binary(ToCli::to_frame(kind))).unwrap();
+        }
+        self.socket.flush().unwrap();
+    }
+
     /// A binary message, whatever it means. A CLI that has hung up hears nothing.
     pub fn say_bytes(&mut self, bytes: impl Into<Bytes>) {
         let _ = self.socket.send(Message::Binary(bytes.into()));

@@ -7,7 +7,7 @@ use super::deadline;
 use super::deliver::{self, Live};
 use super::endpoint::{Endpoint, Way};
 use super::handshake::{Question, answerable};
-use super::queue::Ticket;
+use super::queue::Place;
 use super::{Engine, Lane};
 use crate::activity::{Activity, Seen};
 use crate::forward::attempt::EventBody;
@@ -73,14 +73,6 @@ struct Plan {
     state: State,
     lane: Option<(Arc<Lane>, String)>,
     place: Place,
-}
-
-/// Its place in the lane's order.
-#[derive(Clone, Copy)]
-enum Place {
-    None,
-    Live(Ticket),
-    Owed,
 }
 
 impl Plan {
@@ -171,7 +163,6 @@ impl Engine {
                 delivery
             }
             handled => {
-                plan.give_up(incoming.id);
                 self.known(endpoint, &plan, &incoming, recorded.seq, handled).await;
                 None
             }
@@ -243,7 +234,7 @@ impl Engine {
             }
         }
         let Place::Live(ticket) = plan.place else {
-            lane.push_owed(incoming.id, row.seq).await;
+            lane.turn_owed(incoming.id, row.seq).await;
             return None;
         };
         if let Some(replier) = &replier {
@@ -265,10 +256,9 @@ impl Engine {
     ) {
         // Owed and known, it may be owed to nobody's queue: a run of this machine that was superseded had it.
         if let (Handled::OwedAgain | Handled::Known { owed: true }, Some((lane, _))) = (handled, &plan.lane) {
-            match incoming.hand_over {
-                HandOver::Queued => lane.turn_owed(incoming.id, seq).await,
-                _ => lane.push_owed(incoming.id, seq).await,
-            }
+            lane.known_owed(plan.place, incoming.id, seq).await;
+        } else {
+            plan.give_up(incoming.id);
         }
         if let Some(replier) = &incoming.replier {
             let id = incoming.id.to_string();

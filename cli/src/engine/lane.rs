@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Engine;
 use super::deliver;
 use super::endpoint::{DEFAULT_CONCURRENCY, Endpoint, Options};
-use super::queue::{Next, Queue, Ticket};
+use super::queue::{Next, Place, Queue, Ticket};
 use crate::activity::{Activity, App};
 use crate::forward::{Client, ConnectError};
 use crate::journal::{self, State};
@@ -130,15 +130,24 @@ impl Lane {
         self.pump();
     }
 
-    /// Queues an event that the relay hands over again, its sender having heard queued.
+    /// Queues an event that the relay hands over as queued; a live one that waits goes to its place among the owed.
     pub async fn turn_owed(self: &Arc<Self>, id: EventId, seq: u64) {
         let waiting = lock(&self.queue).turn_owed(id, seq);
-        match waiting {
-            Some(waiting) => {
-                let _ = waiting.send(Go::Owed(seq));
-            }
-            None => self.push_owed(id, seq).await,
+        self.tell_owed(waiting, seq).await;
+    }
+
+    /// Queues an event that was in the journal before this hand-over of it.
+    pub async fn known_owed(self: &Arc<Self>, place: Place, id: EventId, seq: u64) {
+        let waiting = lock(&self.queue).known_owed(place, id, seq);
+        self.tell_owed(waiting, seq).await;
+    }
+
+    async fn tell_owed(self: &Arc<Self>, waiting: Option<oneshot::Sender<Go>>, seq: u64) {
+        if let Some(waiting) = waiting {
+            let _ = waiting.send(Go::Owed(seq));
         }
+        self.hold_beyond().await;
+        self.pump();
     }
 
     /// The relay handed over all that it held.

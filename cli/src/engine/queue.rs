@@ -46,6 +46,14 @@ pub struct Ticket {
     pub placed: bool,
 }
 
+/// The place that a hand-over has in the order from its arrival.
+#[derive(Debug, Clone, Copy)]
+pub enum Place {
+    None,
+    Live(Ticket),
+    Owed,
+}
+
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next<L> {
     Owed(EventId, u64),
@@ -99,24 +107,41 @@ impl<L> Queue<L> {
         self.live.insert(at, Slot { id, ticket, live: Some(live), owed: None });
     }
 
-    /// A live event that waits is owed from now on, since its sender has heard queued: it is on its way to its place among those.
-    /// Gives whoever has it in hand; not when that is not known yet ([`Queue::fill_live`]).
+    /// The relay hands it over as queued: it is owed. One that waits as a live event is on its way to its place among those from
+    /// now on. Gives whoever has it in hand; not when that is not known yet ([`Queue::fill_live`]).
     pub fn turn_owed(&mut self, id: EventId, seq: u64) -> Option<L> {
-        let at = self.live.iter().position(|slot| slot.id == id && !slot.ticket.placed)?;
+        let Some(at) = self.live.iter().position(|slot| slot.id == id && !slot.ticket.placed) else {
+            self.push_owed(id, seq);
+            return None;
+        };
+        self.coming.insert(id);
         if self.live[at].live.is_none() {
             self.live[at].owed = Some(seq);
             return None;
         }
-        self.coming.insert(id);
         self.live.remove(at)?.live
+    }
+
+    /// It was in the journal before, and is owed. The place of this hand-over becomes one among the owed in a single step: in a gap
+    /// between the two a younger one would start. Gives whoever has it in hand.
+    pub fn known_owed(&mut self, place: Place, id: EventId, seq: u64) -> Option<L> {
+        match place {
+            Place::Owed => return self.turn_owed(id, seq),
+            Place::Live(ticket) => self.drop_live(ticket, id),
+            Place::None => {}
+        }
+        self.push_owed(id, seq);
+        None
     }
 
     /// It will not come.
     pub fn drop_live(&mut self, ticket: Ticket, id: EventId) {
         self.in_hand.remove(&id);
-        if let Some(at) = self.slot(ticket) {
-            self.live.remove(at);
-            self.live_running -= usize::from(ticket.placed);
+        let Some(slot) = self.slot(ticket).and_then(|at| self.live.remove(at)) else { return };
+        self.live_running -= usize::from(ticket.placed);
+        // Another hand-over of it came first, and left it to this one.
+        if let Some(seq) = slot.owed {
+            self.push_owed(id, seq);
         }
     }
 

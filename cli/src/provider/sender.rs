@@ -240,7 +240,9 @@ pub fn ways(recipe: &Recipe, once: bool, attempt: &Attempt) -> Vec<String> {
     let (outcome, got) = match (late, attempt.status, attempt.error.as_deref()) {
         (true, ..) | (_, None, Some("timeout")) => (Outcome::Timeout, "without an answer in time".to_owned()),
         (_, Some(status), None) => (Outcome::Status(status), format!("after {status}")),
-        (_, _, Some(_)) => (Outcome::Status(502), "after hook's 502".to_owned()),
+        (_, _, Some(_)) => {
+            (Outcome::Status(502), "after a 502, which hook gives for an app that does not answer,".to_owned())
+        }
         (_, None, None) => return Vec::new(),
     };
     let other = attempt.status.filter(|status| !late && (200..300).contains(status)).and_then(|s| takes(recipe, s));

@@ -1,11 +1,12 @@
-//! A CLI that is scripted message by message: in which order the relay hands over.
+//! A CLI that is scripted message by message: in which order the relay hands over. And a relay that is: in which order a CLI sends.
 
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use hook_proto::wire::{
     self, CONNECT_PATH, HandOver, Mode, ReplyBy, ToCli, ToRelay, VERSION, WINDOW, to_cli, to_relay,
 };
-use hook_tests::{App, Hook, LIVENESS, Relay, pattern, post, request};
+use hook_tests::{App, Hook, LIVENESS, LyingRelay, LyingSession, Relay, pattern, post, request};
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 
 /// One session of it, which holds `shop`.
@@ -94,4 +95,31 @@ fn nothing_is_handed_over_past_what_is_older() {
         }));
         assert_eq!(sender.join().unwrap().text(), "hello");
     });
+}
+
+/// What a CLI finds that slept: an event, the same again as queued, and what came after it. The first of them waits for the files
+/// of secrets, which are looked at once in a second, and so the second one may be in the journal before it.
+#[test]
+fn an_event_that_is_handed_over_twice_at_once_keeps_its_place() {
+    let (hook, relay, app) = (Hook::new(), LyingRelay::new(), App::new());
+    let _listen =
+        hook.listen(["--relay", &relay.url(), "--name", "shop", "--forward-to", &app.url(), "--concurrency", "1"]);
+    let mut session = relay.opened();
+    let event = |session: &LyingSession, stream: u64, of: u64, state: HandOver| {
+        let mut event = wire::Event { state: state.into(), ..session.event(stream) };
+        event.head = session.event(of).head;
+        event.head.as_mut().unwrap().path = format!("/{of}");
+        to_cli::Kind::Event(event)
+    };
+    let (begun, mut next) = (Instant::now(), 1);
+    while begun.elapsed() < Duration::from_millis(2500) {
+        let twice = [event(&session, next, next, HandOver::Awaited), event(&session, next + 1, next, HandOver::Queued)];
+        let later = [next + 2, next + 3].map(|n| event(&session, n, n, HandOver::Queued));
+        let before = app.count();
+        session.say_together(twice.into_iter().chain(later));
+        app.request(before + 3);
+        let sent: Vec<_> = app.requests()[before..].iter().map(|r| r.target()).collect();
+        assert_eq!(sent, [next, next + 2, next + 3].map(|n| format!("/{n}")));
+        next += 4;
+    }
 }

@@ -66,7 +66,6 @@ fn a_live_event_that_turns_owed_has_its_place_among_the_owed() {
     queue.push_owed(id(3), 3);
     assert_eq!(queue.turn_owed(id(1), 1), Some('a'));
     assert_eq!(queue.turn_owed(id(2), 2), None, "it is not in the journal yet");
-    assert_eq!(queue.turn_owed(id(7), 7), None, "nobody waits with it");
     assert_eq!(queue.fill_live(coming, 'b'), Some(('b', Some(2))));
     live(&mut queue, 4, 'c');
     queue.caught_up();
@@ -80,6 +79,48 @@ fn a_live_event_that_turns_owed_has_its_place_among_the_owed() {
         queue.owed_done();
     }
     assert_eq!((queue.next(), queue.next()), (Some(Next::Live('c')), None));
+}
+
+#[test]
+fn a_second_hand_over_that_is_journaled_first_does_not_let_younger_ones_pass() {
+    let mut queue = caught_up(1, 1);
+    let first = queue.expect_live(id(1));
+    queue.expect_owed(id(1));
+    queue.expect_owed(id(2));
+    assert!(first.placed);
+    assert_eq!([queue.turn_owed(id(1), 1), queue.turn_owed(id(2), 2)], [None, None]);
+    assert_eq!(queue.next(), None, "the first hand-over is about to be sent");
+    // It turns out to be known.
+    assert_eq!(queue.known_owed(Place::Live(first), id(1), 1), None);
+    assert_eq!(queue.next(), Some(Next::Owed(id(1), 1)));
+    queue.let_go(id(1));
+    queue.owed_done();
+    assert_eq!(queue.next(), Some(Next::Owed(id(2), 2)));
+}
+
+#[test]
+fn one_that_is_not_in_the_journal_yet_and_turns_owed_holds_younger_ones_back() {
+    for comes in [true, false] {
+        let mut queue = caught_up(1, 1);
+        live(&mut queue, 1, 'a');
+        let second = queue.expect_live(id(2));
+        assert_eq!(queue.next(), Some(Next::Live('a')));
+        assert_eq!([queue.turn_owed(id(2), 2), queue.turn_owed(id(3), 3)], [None, None]);
+        queue.let_go(id(1));
+        queue.live_done();
+        assert_eq!(queue.next(), None, "an older one is on its way");
+        if comes {
+            assert_eq!(queue.fill_live(second, 'b'), Some(('b', Some(2))));
+            assert_eq!(queue.next(), None);
+            queue.put_back(id(2), 2);
+        } else {
+            queue.drop_live(second, id(2));
+        }
+        assert_eq!(queue.next(), Some(Next::Owed(id(2), 2)));
+        queue.let_go(id(2));
+        queue.owed_done();
+        assert_eq!(queue.next(), Some(Next::Owed(id(3), 3)));
+    }
 }
 
 #[test]
