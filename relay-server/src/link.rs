@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 const IDLE: Duration = Duration::from_secs(20);
 /// Pings go out in steps of this, so that those of many sessions share their wake-ups.
 const STEP: Duration = Duration::from_secs(1);
-/// The same, when something was sent to it meanwhile.
+/// And after this long, when something was sent to it meanwhile.
 const UNANSWERED: Duration = Duration::from_secs(3);
 /// A peer that leaves a ping unanswered for this long is given up.
 const GIVE_UP: Duration = Duration::from_secs(10);
